@@ -1,0 +1,1 @@
+"""The browser page, the desktop client and the command line; knows the server's contract only."""

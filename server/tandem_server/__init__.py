@@ -1,0 +1,1 @@
+"""The dialogue server; knows models, and training by its registry only."""

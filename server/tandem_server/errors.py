@@ -1,0 +1,60 @@
+"""Every error of the server, and whose fault it is.
+
+TandemError
+├── ConfigurationError      the operator's: a setting, a model folder, a port; says what to do next
+├── ClientError             the client's: an event or audio that cannot be accepted; the session stays open
+│   └── ProtocolViolation   the client's, beyond repair: the socket closes with `close_code`
+├── EngineError             ours: a recogniser, responder or voice failed
+│   ├── EngineUnavailable   it cannot be made here: says what to install or to set
+│   └── EngineTimeout       it did not answer in time
+└── StoreError              ours: a turn could not be recorded
+"""
+
+from __future__ import annotations
+
+
+class TandemError(Exception):
+    """Base of all; never raised itself."""
+
+
+class ConfigurationError(TandemError):
+    """The operator's fault; the message says what to set or to install."""
+
+
+class ClientError(TandemError):
+    """The client's fault; becomes an `error` event and changes nothing."""
+
+    type = "invalid_request_error"
+
+    def __init__(self, message: str, *, code: str = "invalid_value", param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
+
+
+class ProtocolViolation(ClientError):
+    """The client's fault, and the session cannot go on."""
+
+    def __init__(self, message: str, *, code: str, close_code: int = 1008) -> None:
+        super().__init__(message, code=code)
+        self.close_code = close_code
+
+
+class EngineError(TandemError):
+    """Our fault: an engine failed. `stage` is asr, response, voice, vad or prosody."""
+
+    def __init__(self, message: str, *, stage: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+
+
+class EngineUnavailable(EngineError):
+    """The engine cannot be made here; the message says what to install or to set."""
+
+
+class EngineTimeout(EngineError):
+    """The engine did not answer in time."""
+
+
+class StoreError(TandemError):
+    """Our fault: a turn could not be recorded."""

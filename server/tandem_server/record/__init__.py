@@ -1,0 +1,1 @@
+"""What was said, how, and how it was answered: tables, migrations, the store."""

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket endpoints: the only files that know the web framework."""

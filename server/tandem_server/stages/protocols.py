@@ -1,0 +1,134 @@
+"""What each stage must be able to do: Protocols of one to three methods. An engine is a small file that does it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from tandem_models.prosody import Prosody
+from tandem_models.signal import Audio
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word and when it was said."""
+
+    text: str
+    start: float
+    """Seconds from the start of the audio that was handed in."""
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a recogniser heard in one stretch of speech; the text may be empty."""
+
+    text: str
+    words: tuple[Word, ...] = ()
+
+
+class VoiceActivity(Protocol):
+    """Speech probability of consecutive frames of one stream."""
+
+    def probability(self, frame: Audio) -> float:
+        """Speech probability in [0, 1] of the next VAD_FRAME samples at SAMPLE_RATE."""
+
+    def reset(self) -> None:
+        """Forget the stream, as before its first frame."""
+
+
+class VoiceActivityEngine(Protocol):
+    """Hands out detectors; they are dear to make, so they are used again."""
+
+    name: str
+
+    async def open(self) -> VoiceActivity: ...
+
+    def release(self, detector: VoiceActivity) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class RecogniserStream(Protocol):
+    """One caller's recogniser. Utterances follow one another: feed* finish, feed* finish, ...; `reset` drops one."""
+
+    def feed(self, audio: bytes) -> None:
+        """More pcm16 at SAMPLE_RATE. Never blocks; starts an utterance when none is open."""
+
+    async def finish(self) -> Transcript:
+        """End the utterance. Word times are seconds from its first sample. Raises EngineError."""
+
+    def reset(self) -> None:
+        """Drop the open utterance, if any."""
+
+    async def close(self) -> None:
+        """Give back what the stream holds; idempotent."""
+
+
+class Recogniser(Protocol):
+    """Speech to text: streaming partials, and a final with word times."""
+
+    name: str
+    """What is in use, for people: 'pocketsphinx (US English)', 'vosk (vosk-model-small-en-us-0.15)'."""
+
+    async def start(self) -> None:
+        """Load what is dear, so that the first caller need not wait. Raises EngineError with what to do next."""
+
+    async def open(self, on_partial: Callable[[str], None]) -> RecogniserStream:
+        """`on_partial` gets the whole hypothesis of the open utterance whenever it changes."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of the conversation as the responder sees it; an interrupted reply holds only what was heard."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+class Responder(Protocol):
+    """Decides what to say."""
+
+    name: str
+
+    def respond(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        """Pieces of text as they become known. Closing the iterator cancels the work. Raises EngineError."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Synthesised speech with the times of its words."""
+
+    audio: Audio
+    sample_rate: int
+    """Hertz"""
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a voice speaks when nothing is asked of it: the agent's own normaliser starts from this."""
+
+    mean: Prosody
+    sd: Prosody
+
+
+class Voice(Protocol):
+    """Text to speech."""
+
+    name: str
+    calibration: Calibration
+
+    async def start(self) -> None:
+        """Load what is dear. Raises EngineError with what to do next."""
+
+    def speak(self, text: str, target: Prosody) -> AsyncIterator[Utterance]:
+        """Speak one phrase, in one or more pieces in order. An engine that cannot follow `target` ignores it: the
+        realiser moves its audio there. Raises EngineError."""
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Recipes that fit what models/ defines; knows models, not the server."""
