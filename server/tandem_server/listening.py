@@ -1,0 +1,411 @@
+"""The user's half of a conversation: from VAD frames to finished turns with words, times and prosody. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from openai.types.realtime import (
+    ConversationItemInputAudioTranscriptionCompletedEvent,
+    ConversationItemInputAudioTranscriptionDeltaEvent,
+    ConversationItemInputAudioTranscriptionFailedEvent,
+    InputAudioBufferCommittedEvent,
+    InputAudioBufferSpeechStartedEvent,
+    InputAudioBufferSpeechStoppedEvent,
+)
+from openai.types.realtime import (
+    conversation_item_input_audio_transcription_completed_event as completed,
+)
+from openai.types.realtime import (
+    conversation_item_input_audio_transcription_failed_event as failed,
+)
+
+from tandem_models.extract import TurnProsody
+from tandem_models.signal import SAMPLE_RATE, SAMPLES_PER_MS
+from tandem_server import turn
+from tandem_server.contract import PitchTrack, UserProsodyEvent
+from tandem_server.conversation_events import (
+    Arm,
+    Disarm,
+    Effect,
+    Finalise,
+    Finalised,
+    Forget,
+    Listen,
+    ListenOn,
+    PartialHeard,
+    Record,
+    Remember,
+    Send,
+    TrackGrew,
+)
+from tandem_server.errors import ClientError
+from tandem_server.items import Item
+from tandem_server.record.records import TurnRecord
+from tandem_server.shared_state import SharedState, by_name, milliseconds
+from tandem_server.stages.endpoint import Evidence, final_fall, patience
+from tandem_server.stages.entrain import UserScores
+from tandem_server.stages.protocols import Transcript, Word
+
+FINALISE_DEADLINE: Final = 8.0
+"""Seconds a turn may wait for its words; PocketSphinx's slowest final on 227 recordings took 3.1 s."""
+BARGE_IN: Final = 160 * SAMPLES_PER_MS
+"""Samples of speech that interrupt the agent; five VAD frames keep clicks and breaths from doing it."""
+_ONSET_MARGIN: Final = 160 * SAMPLES_PER_MS
+"""Samples before the first voiced frame after a pause that the recogniser gets too: soft onsets."""
+_COUGH: Final = 0.4
+"""Seconds of voice; a turn without words and with less voice than this was no turn."""
+_TRACK_HOP_MS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class UserBegan:
+    """The user speaks; whatever is playing may be interrupted."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserFinished:
+    """A turn is over and understood as far as it will be."""
+
+    text: str
+    understood: bool
+    """False when recognition failed."""
+    substantial: bool
+    """False for a cough or a noise: nothing to answer."""
+    ended: float
+    """Wall clock (seconds) when the turn was closed"""
+    stages_ms: Mapping[str, float]
+    """endpoint, transcript, ... so far"""
+
+
+Notice = UserBegan | UserFinished
+
+
+@dataclass(slots=True)
+class UserTurn:
+    """One turn on its way to becoming an item."""
+
+    item_id: str
+    start: int
+    """First sample, padding included"""
+    generation: int = 0
+    """Pauses finalised so far"""
+    settled: bool = False
+    """Nothing has been said since the last Finalise"""
+    result: Finalised | None = None
+    """The answer to the last Finalise"""
+    closed: turn.CloseTurn | None = None
+    closed_now: float = 0.0
+    last_words: list[str] = field(default_factory=list)
+    shown: list[str] = field(default_factory=list)
+    """Words already sent as deltas; deltas cannot be taken back"""
+
+
+class Listening:
+    """Feeds the turn machine and collects what it opens and closes."""
+
+    def __init__(self, shared: SharedState) -> None:
+        self._shared = shared
+        self._state: turn.State = turn.Quiet()
+        self._turns: dict[int, UserTurn] = {}
+        self._evidence: Evidence | None = None
+        self._used = 0
+        """Samples that belong to turns already closed: no audio is used twice"""
+        self._unreported: dict[str, Effect] = {}
+        """Item -> what to tell the client once its turn is safe"""
+
+    @property
+    def state(self) -> turn.State:
+        """Of the turn machine."""
+        return self._state
+
+    @property
+    def user_speaking(self) -> bool:
+        """A turn is open."""
+        return isinstance(self._state, turn.Hearing | turn.Pausing)
+
+    @property
+    def pending(self) -> bool:
+        """A turn is closed and not yet understood."""
+        return any(one.closed for one in self._turns.values())
+
+    def frame(self, end: int, probability: float, agent_audible: bool) -> list[Effect | Notice]:
+        """One VAD frame."""
+        settings = self._shared.settings.turn
+        if self._evidence is not None:
+            settings = replace(settings, patience=patience(settings.patience, self._evidence))
+        if agent_audible:
+            settings = replace(settings, min_speech=max(settings.min_speech, BARGE_IN))
+        return self._step(turn.Frame(end, probability), settings)
+
+    def commit(self) -> list[Effect | Notice]:
+        """The client ends the turn. Raises ClientError when there is none."""
+        if not self.user_speaking:
+            message = "there is no audio to commit: the buffer is empty, or holds no speech yet"
+            raise ClientError(message, code="input_audio_buffer_commit_empty")
+        return self._step(turn.Commit(self._shared.heard), self._shared.settings.turn)
+
+    def clear(self) -> list[Effect | Notice]:
+        """The client takes the turn back."""
+        self._used = self._shared.heard
+        return self._step(turn.Clear(self._shared.heard), self._shared.settings.turn)
+
+    def stalled(self) -> list[Effect | Notice]:
+        """No audio comes any more."""
+        return self._step(turn.Stall(self._shared.heard), self._shared.settings.turn)
+
+    def partial(self, news: PartialHeard) -> list[Effect | Notice]:
+        """Show the part of the hypothesis that two in a row agree on, but for its last word, which often changes."""
+        user = self._turns.get(news.turn)
+        if user is None or user.settled:
+            return []
+        said = user.result.transcript.text.split() if user.result and user.result.transcript else []
+        words = said + news.text.split()
+        stable = _common_prefix(words, user.last_words)[:-1]
+        user.last_words = words
+        return self._show(user, stable)
+
+    def track(self, news: TrackGrew) -> list[Effect | Notice]:
+        """Show pitch while it is being spoken."""
+        user = self._turns.get(news.turn)
+        if user is None:
+            return []
+        track = PitchTrack(start_ms=news.start_ms, hop_ms=_TRACK_HOP_MS, pitch=_rounded(news.pitch))
+        event_id = self._shared.event_id()
+        return [Send(UserProsodyEvent(event_id=event_id, item_id=user.item_id, final=False, track=track))]
+
+    def finalised(self, news: Finalised) -> list[Effect | Notice]:
+        """A pause has been understood: evidence for the endpoint, or the end of a closed turn."""
+        user = self._turns.get(news.turn)
+        if user is None or news.generation != user.generation:
+            return []
+        user.result = news
+        if not user.settled:  # the user went on meanwhile
+            return []
+        effects = self._show(user, news.transcript.text.split()) if news.transcript else []
+        if user.closed is not None:
+            return effects + self._complete(news.turn, user)
+        fall = final_fall(news.measured.track) if news.measured else None
+        self._evidence = Evidence(news.transcript.text, fall) if news.transcript else None
+        return effects
+
+    def expired(self, number: int) -> list[Effect | Notice]:
+        """The words of a closed turn did not come in time."""
+        user = self._turns.get(number)
+        if user is None or user.closed is None:
+            return []
+        measured = user.result.measured if user.result else None
+        message = "the recogniser did not answer in time"
+        user.result = Finalised(number, user.generation, None, measured, message)
+        return self._complete(number, user)
+
+    def stored(self, item_id: str, error: str | None) -> list[Effect | Notice]:
+        """The turn is safe (or not): now it may be reported."""
+        report = self._unreported.pop(item_id, None)
+        if report is None:
+            return []
+        lost: list[Effect] = [] if error is None else [self._shared.error(error, "turn_not_recorded")]
+        return [report, *lost]
+
+    def _step(self, event: turn.Event, settings: turn.TurnSettings) -> list[Effect | Notice]:
+        self._state, wanted = turn.step(self._state, event, settings)
+        effects: list[Effect | Notice] = []
+        for effect in wanted:
+            match effect:
+                case turn.OpenTurn():
+                    effects += self._open(effect)
+                case turn.Settle():
+                    effects += self._settle(effect.turn)
+                case turn.Resume():
+                    self._evidence = None
+                    self._turns[effect.turn].settled = False
+                    effects.append(ListenOn(effect.turn, effect.at - _ONSET_MARGIN))
+                case turn.CloseTurn():
+                    effects += self._close(effect)
+                case turn.DropTurn():
+                    self._evidence = None
+                    del self._turns[effect.turn]
+                    effects.append(Forget(effect.turn))
+        return effects
+
+    def _open(self, opened: turn.OpenTurn) -> list[Effect | Notice]:
+        shared = self._shared
+        start = max(opened.start - shared.settings.padding, self._used, 0)
+        user = self._turns[opened.turn] = UserTurn(shared.item_id(), start)
+        effects: list[Effect | Notice] = [UserBegan(), Listen(opened.turn, start)]
+        if not shared.settings.turn.manual:
+            event = InputAudioBufferSpeechStartedEvent(
+                type="input_audio_buffer.speech_started",
+                event_id=shared.event_id(),
+                item_id=user.item_id,
+                audio_start_ms=milliseconds(start),
+            )
+            effects.insert(0, Send(event))
+        return effects
+
+    def _settle(self, number: int) -> list[Effect | Notice]:
+        user = self._turns[number]
+        user.generation += 1
+        user.settled = True
+        return [Finalise(number, user.generation)]
+
+    def _close(self, closed: turn.CloseTurn) -> list[Effect | Notice]:
+        shared = self._shared
+        user = self._turns[closed.turn]
+        user.closed, user.closed_now, self._used, self._evidence = closed, shared.now, closed.at, None
+        effects: list[Effect | Notice] = []
+        if not shared.settings.turn.manual:
+            stopped = InputAudioBufferSpeechStoppedEvent(
+                type="input_audio_buffer.speech_stopped",
+                event_id=shared.event_id(),
+                item_id=user.item_id,
+                audio_end_ms=milliseconds(closed.at),
+            )
+            effects.append(Send(stopped))
+        item = Item(user.item_id, "user", spoken=True)
+        before, added = shared.add(item)
+        committed = InputAudioBufferCommittedEvent(
+            type="input_audio_buffer.committed",
+            event_id=shared.event_id(),
+            item_id=item.id,
+            previous_item_id=before,
+        )
+        effects += [Send(committed), added, shared.done(item, before)]
+        if not user.settled:
+            effects += self._settle(closed.turn)
+        if user.result is not None and user.result.generation == user.generation:
+            return effects + self._complete(closed.turn, user)
+        return [*effects, Arm(f"turn:{closed.turn}", FINALISE_DEADLINE)]
+
+    def _complete(self, number: int, user: UserTurn) -> list[Effect | Notice]:
+        """Words and prosody of a closed turn are there, as far as they ever will be."""
+        assert user.closed is not None and user.result is not None
+        del self._turns[number]
+        shared, result, measured = self._shared, user.result, user.result.measured
+        transcript = result.transcript or Transcript("")
+        item = shared.items.find(user.item_id)
+        if item is not None:
+            item.text = transcript.text
+        effects: list[Effect | Notice] = [Disarm(f"turn:{number}"), Forget(number)]
+        scores = self._learn(measured) if measured is not None else None
+        if measured is not None and scores is not None:
+            effects.append(Send(self._prosody_event(user, measured, scores)))
+        waited = milliseconds(user.closed.at - user.closed.speech_end)
+        stages = {"endpoint": float(waited), "transcript": (shared.now - user.closed_now) * 1000.0}
+        self._unreported[user.item_id] = Send(self._transcription(user, transcript))
+        effects.append(Record(self._record(user, transcript, scores, {**stages, **result.took_ms}), self._remembered()))
+        voiced = measured.voiced if measured is not None else 0.0
+        substantial = bool(transcript.text) or voiced >= _COUGH or result.transcript is None
+        understood = result.transcript is not None
+        return [*effects, UserFinished(transcript.text, understood, substantial, user.closed_now, stages)]
+
+    def _learn(self, measured: TurnProsody) -> UserScores:
+        """Where the turn stands, judged before it is learnt from."""
+        shared = self._shared
+        scores = UserScores(shared.speaker.z(measured.prosody), shared.speaker.population_z(measured.prosody))
+        shared.history = replace(shared.history, user=(*shared.history.user, scores))
+        shared.speaker = shared.speaker.updated(measured.prosody, measured.weight)
+        shared.speaker_range = shared.speaker_range.updated(measured)
+        return scores
+
+    def _prosody_event(self, user: UserTurn, measured: TurnProsody, scores: UserScores) -> UserProsodyEvent:
+        track = PitchTrack(start_ms=milliseconds(user.start), hop_ms=_TRACK_HOP_MS, pitch=_rounded(measured.track))
+        return UserProsodyEvent(
+            event_id=self._shared.event_id(),
+            item_id=user.item_id,
+            final=True,
+            track=track,
+            features=by_name(measured.prosody.values),
+            z=by_name(scores.z),
+            level=by_name(scores.level),
+            duration_s=round(measured.duration, 3),
+            voiced_s=round(measured.voiced, 3),
+            flags=list(measured.flags),
+        )
+
+    def _transcription(
+        self, user: UserTurn, transcript: Transcript
+    ) -> ConversationItemInputAudioTranscriptionCompletedEvent | ConversationItemInputAudioTranscriptionFailedEvent:
+        assert user.closed is not None and user.result is not None
+        if user.result.transcript is None:
+            details = failed.Error(type="server_error", code="transcription_failed", message=user.result.error or "")
+            return ConversationItemInputAudioTranscriptionFailedEvent(
+                type="conversation.item.input_audio_transcription.failed",
+                event_id=self._shared.event_id(),
+                item_id=user.item_id,
+                content_index=0,
+                error=details,
+            )
+        seconds = (user.closed.at - user.start) / SAMPLE_RATE
+        return ConversationItemInputAudioTranscriptionCompletedEvent(
+            type="conversation.item.input_audio_transcription.completed",
+            event_id=self._shared.event_id(),
+            item_id=user.item_id,
+            content_index=0,
+            transcript=transcript.text,
+            usage=completed.UsageTranscriptTextUsageDuration(type="duration", seconds=round(seconds, 3)),
+        )
+
+    def _record(
+        self, user: UserTurn, transcript: Transcript, scores: UserScores | None, latencies: Mapping[str, float]
+    ) -> TurnRecord:
+        assert user.closed is not None and user.result is not None
+        measured, offset = user.result.measured, user.start / SAMPLE_RATE
+        words = tuple(Word(word.text, word.start + offset, word.end + offset) for word in transcript.words)
+        flags: dict[str, object] = {"closed_by": user.closed.reason}
+        if measured is not None:
+            flags["prosody"] = list(measured.flags)
+        if scores is not None:
+            flags["level"] = by_name(scores.level)
+        return TurnRecord(
+            id=f"turn_{user.item_id}",
+            conversation_id=self._shared.session_id,
+            index=self._shared.turn_index(),
+            role="user",
+            item_id=user.item_id,
+            started_ms=milliseconds(user.start),
+            ended_ms=milliseconds(max(user.closed.speech_end, user.start)),
+            text=transcript.text,
+            words=words,
+            features=by_name(measured.prosody.values) if measured else {},
+            z=by_name(scores.z) if scores else {},
+            latencies=latencies,
+            status="completed" if user.result.transcript is not None else "failed",
+            flags=flags,
+        )
+
+    def _remembered(self) -> Remember | None:
+        """What is kept of a user who has a name."""
+        shared, user_id = self._shared, self._shared.settings.tandem.user_id
+        if user_id is None:
+            return None
+        return Remember(user_id, shared.speaker.to_dict(), shared.speaker_range.to_dict())
+
+    def _show(self, user: UserTurn, words: list[str]) -> list[Effect | Notice]:
+        """A delta with the words that are new, unless they contradict what was shown (the final text will say)."""
+        if len(words) <= len(user.shown) or words[: len(user.shown)] != user.shown:
+            return []
+        new = words[len(user.shown) :]
+        event = ConversationItemInputAudioTranscriptionDeltaEvent(
+            type="conversation.item.input_audio_transcription.delta",
+            event_id=self._shared.event_id(),
+            item_id=user.item_id,
+            content_index=0,
+            delta=(" " if user.shown else "") + " ".join(new),
+        )
+        user.shown = words
+        return [Send(event)]
+
+
+def _common_prefix(one: list[str], other: list[str]) -> list[str]:
+    same = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        same += 1
+    return one[:same]
+
+
+def _rounded(pitch: tuple[float | None, ...]) -> list[float | None]:
+    return [None if value is None else round(value, 2) for value in pitch]

@@ -1,0 +1,195 @@
+"""A session's settings: the wire form that is merged and echoed, and the immutable snapshot that the core reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from openai.types.realtime import RealtimeSessionCreateRequest
+from pydantic import ValidationError
+
+from tandem_models.prosody import NAMES
+from tandem_models.signal import SAMPLES_PER_MS, WIRE_RATE
+from tandem_server.contract import TandemSettings
+from tandem_server.errors import ClientError
+from tandem_server.turn import TurnSettings
+
+Wire = dict[str, Any]
+"""JSON object of the protocol."""
+
+DEFAULT_INSTRUCTIONS: Final = (
+    "You are a friendly partner in a spoken conversation. Answer in one to three short sentences of plain speech: "
+    "no lists, no markup, nothing that cannot be read aloud."
+)
+PCM: Final[Wire] = {"type": "audio/pcm", "rate": WIRE_RATE}
+SERVER_VAD: Final[Wire] = {
+    "type": "server_vad",
+    "threshold": 0.5,
+    "prefix_padding_ms": 300,
+    "silence_duration_ms": 500,
+    "create_response": True,
+    "interrupt_response": True,
+    "idle_timeout_ms": None,
+}
+SEMANTIC_VAD: Final[Wire] = {
+    "type": "semantic_vad",
+    "eagerness": "auto",
+    "create_response": True,
+    "interrupt_response": True,
+}
+_EAGERNESS_SILENCE_MS: Final = {"low": 800, "medium": 500, "auto": 500, "high": 350}
+_HYSTERESIS: Final = 0.15
+"""Silero's own distance between its two thresholds."""
+_WHOLE: Final = frozenset({"turn_detection", "format", "transcription", "noise_reduction", "tool_choice", "features"})
+"""Objects that a new value replaces whole: their fields make sense only together."""
+_DROPPED: Final = frozenset({"tracing", "prompt", "include", "reasoning", "parallel_tool_calls", "expires_at"})
+"""Accepted because clients always send them, and without effect here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the core reads, of one moment."""
+
+    turn: TurnSettings = field(default_factory=TurnSettings)
+    padding: int = 300 * SAMPLES_PER_MS
+    """Samples before the first voice that belong to the turn."""
+    create_response: bool = True
+    interrupt_response: bool = True
+    instructions: str = DEFAULT_INSTRUCTIONS
+    text_only: bool = False
+    speed: float = 1.0
+    tandem: TandemSettings = field(default_factory=TandemSettings)
+
+
+def default_session(session_id: str, recogniser: str, voice: str, tandem: TandemSettings) -> Wire:
+    """The session as created, complete."""
+    return {
+        "type": "realtime",
+        "object": "realtime.session",
+        "id": session_id,
+        "model": "tandem",
+        "output_modalities": ["audio"],
+        "instructions": DEFAULT_INSTRUCTIONS,
+        "audio": {
+            "input": {
+                "format": PCM,
+                "transcription": {"model": recogniser},
+                "noise_reduction": None,
+                "turn_detection": SERVER_VAD,
+            },
+            "output": {"format": PCM, "voice": voice, "speed": 1.0},
+        },
+        "tools": [],
+        "tool_choice": "auto",
+        "max_output_tokens": "inf",
+        "truncation": "auto",
+        "tandem": tandem.model_dump(),
+    }
+
+
+def merged(session: Wire, update: RealtimeSessionCreateRequest) -> Wire:
+    """The session after an update: only the fields present change; the identity, model and voice do not.
+
+    Raises ClientError, naming the field, for what cannot be done here.
+    """
+    fields = update.model_dump(mode="json", exclude_unset=True)
+    for fixed in ("type", "object", "id", "model", *_DROPPED):
+        fields.pop(fixed, None)
+    _refuse_unsupported(fields)
+    result = _deep_merge(session, fields)
+    result["audio"]["input"]["turn_detection"] = _complete(result["audio"]["input"]["turn_detection"])
+    for side in ("input", "output"):
+        result["audio"][side]["format"] = PCM
+    transcription = result["audio"]["input"]["transcription"]
+    # Clients ask for a cloud model by name; what they get is what is here, and the echo says so.
+    result["audio"]["input"]["transcription"] = session["audio"]["input"]["transcription"] if transcription else None
+    result["audio"]["output"]["voice"] = session["audio"]["output"]["voice"]
+    return result
+
+
+def _refuse_unsupported(fields: Wire) -> None:
+    if fields.get("tools"):
+        raise _refusal("tools", "function tools are not supported yet")
+    if sorted(fields.get("output_modalities") or ["audio"]) == ["audio", "text"]:
+        raise _refusal("output_modalities", 'ask for ["audio"] (which comes with its transcript) or ["text"]')
+    audio = fields.get("audio") or {}
+    for side in ("input", "output"):
+        kind = ((audio.get(side) or {}).get("format") or PCM).get("type", "audio/pcm")
+        if kind != "audio/pcm":
+            raise _refusal(f"audio.{side}.format", f"{kind} is not supported yet; use audio/pcm at 24000 Hz")
+
+
+def _refusal(param: str, message: str) -> ClientError:
+    return ClientError(f"session.update: {message}", code="unsupported_value", param=f"session.{param}")
+
+
+def _deep_merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Wire:
+    result = dict(old)
+    for key, value in new.items():
+        nested = isinstance(value, Mapping) and isinstance(old.get(key), Mapping) and key not in _WHOLE
+        if value is None and key in ("audio", "input", "output", "tandem"):
+            continue
+        result[key] = _deep_merge(old[key], value) if nested else value
+    return result
+
+
+def _complete(turn_detection: Wire | None) -> Wire | None:
+    """With every field, as the echo must have: clients decide by `interrupt_response` whether to cancel themselves."""
+    if turn_detection is None:
+        return None
+    base = SEMANTIC_VAD if turn_detection["type"] == "semantic_vad" else SERVER_VAD
+    return {**base, **{key: value for key, value in turn_detection.items() if value is not None}}
+
+
+def derived(session: Wire) -> Settings:
+    """The snapshot of a session's wire form. Raises ClientError for a number out of its range."""
+    try:
+        tandem = TandemSettings.model_validate(session["tandem"])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ClientError(f"session.tandem.{where}: {first['msg']}", param=f"session.tandem.{where}") from None
+    unknown = sorted(set(tandem.features) - set(NAMES))
+    if unknown:
+        known = ", ".join(NAMES)
+        raise ClientError(f"unknown feature {unknown[0]!r}; known are {known}", param="session.tandem.features")
+    detection = session["audio"]["input"]["turn_detection"]
+    settings = Settings(
+        instructions=session["instructions"] or "",
+        text_only=session["output_modalities"] == ["text"],
+        speed=_within("audio.output.speed", session["audio"]["output"].get("speed") or 1.0, 0.25, 1.5),
+        tandem=tandem,
+    )
+    if detection is None:
+        return replace(settings, turn=TurnSettings(manual=True), create_response=False, interrupt_response=False)
+    return replace(
+        settings,
+        turn=_turn_settings(detection),
+        padding=_milliseconds(detection, "prefix_padding_ms", 300, 0, 5_000),
+        create_response=bool(detection["create_response"]),
+        interrupt_response=bool(detection["interrupt_response"]),
+    )
+
+
+def _turn_settings(detection: Wire) -> TurnSettings:
+    if detection["type"] == "semantic_vad":
+        return TurnSettings(patience=_EAGERNESS_SILENCE_MS[detection["eagerness"]] * SAMPLES_PER_MS)
+    where = "audio.input.turn_detection.threshold"
+    on = _within(where, detection["threshold"], 0.05, 0.99)
+    patience = _milliseconds(detection, "silence_duration_ms", 500, 50, 10_000)
+    return TurnSettings(on=on, off=max(on - _HYSTERESIS, 0.5 * on), patience=patience)
+
+
+def _milliseconds(detection: Wire, name: str, default: int, low: int, high: int) -> int:
+    """Samples of a duration given in ms."""
+    value = detection.get(name)
+    where = f"audio.input.turn_detection.{name}"
+    return round(_within(where, default if value is None else value, low, high)) * SAMPLES_PER_MS
+
+
+def _within(where: str, value: float, low: float, high: float) -> float:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ClientError(f"session.{where} must be between {low} and {high}, not {value}", param=f"session.{where}")
+    return value
