@@ -8,6 +8,7 @@ events are answered. The caller performs the effects in order and reports every 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from openai.types.realtime import (
@@ -101,7 +102,7 @@ class Conversation:
 
     @property
     def idle(self) -> bool:
-        """Nobody speaks and nothing is under way."""
+        """Nobody speaks and nothing is under way, not even a record."""
         return not (self._listening.user_speaking or self._listening.pending or self._speaking.live)
 
     def start(self) -> list[Effect]:
@@ -123,9 +124,17 @@ class Conversation:
                 self._shared.error(str(error), error.code, kind="invalid_request_error", param=error.param, cause=cause)
             ]
 
+    def leave(self, now: float) -> list[Effect]:
+        """The client is gone: bring what is under way to an end worth recording, and begin nothing new."""
+        shared = self._shared
+        shared.now, shared.settings = now, replace(shared.settings, create_response=False)
+        effects = self._speaking.cancel("client_cancelled")
+        return effects + (self._noticed(self._listening.commit()) if self._listening.user_speaking else [])
+
     def refuse(self, error: ClientError) -> list[Effect]:
         """Tell the client about a message that could not even be parsed."""
-        return [self._shared.error(str(error), error.code, kind="invalid_request_error", param=error.param)]
+        kind: Final = "invalid_request_error"
+        return [self._shared.error(str(error), error.code, kind=kind, param=error.param, cause=error.event_id)]
 
     def _handle(self, news: News) -> list[Effect]:
         listening, speaking = self._listening, self._speaking
@@ -319,7 +328,8 @@ class Conversation:
         )
 
     def _cancel(self, event: ResponseCancelEvent) -> list[Effect]:
-        effects = self._speaking.cancel("client_cancelled")
+        wrong_one = event.response_id is not None and event.response_id != self._speaking.response_id
+        effects = [] if wrong_one else self._speaking.cancel("client_cancelled")
         if not effects:
             raise ClientError("there is no response in progress to cancel", code="response_cancel_not_active")
         return effects

@@ -30,6 +30,8 @@ class ClientError(TandemError):
         super().__init__(message)
         self.code = code
         self.param = param
+        self.event_id: str | None = None
+        """Of the client event at fault, when it has one"""
 
 
 class ProtocolViolation(ClientError):

@@ -127,8 +127,8 @@ class Listening:
 
     @property
     def pending(self) -> bool:
-        """A turn is closed and not yet understood."""
-        return any(one.closed for one in self._turns.values())
+        """A turn is closed and not yet understood, or not yet safe."""
+        return bool(self._unreported) or any(one.closed for one in self._turns.values())
 
     def frame(self, end: int, probability: float, agent_audible: bool) -> list[Effect | Notice]:
         """One VAD frame."""

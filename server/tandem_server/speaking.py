@@ -116,6 +116,11 @@ class Speaking:
         return not isinstance(self._state, reply.Silent)
 
     @property
+    def response_id(self) -> str | None:
+        """Of the reply that is under way."""
+        return self._live.wire.response_id if self._live is not None and self.live else None
+
+    @property
     def audible(self) -> bool:
         """Is the user still hearing the last reply, as far as the clock tells?"""
         live = self._live

@@ -1,0 +1,95 @@
+"""The server's configuration: one object, read once in the composition root, from options and TANDEM_* variables."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tandem_server.contract import TandemSettings
+from tandem_server.errors import ConfigurationError
+
+
+def default_data_dir() -> Path:
+    """Where models and records live unless told otherwise (XDG base directories)."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "tandem"
+
+
+class Config(BaseSettings):
+    """Every setting, with a default that works offline."""
+
+    model_config = SettingsConfigDict(env_prefix="TANDEM_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    """0 takes a free one"""
+    token: SecretStr | None = None
+    """Needed on any address but this machine's own"""
+    hosts: list[str] = Field(default_factory=list)
+    """Further names by which a browser may reach the server (JSON list)"""
+    origins: list[str] = Field(default_factory=list)
+    """Further pages that may use it, as https://example.org (JSON list)"""
+    data_dir: Path = Field(default_factory=default_data_dir)
+    database_url: str | None = None
+    """SQLAlchemy URL; SQLite in the data folder unless given"""
+    asr: str = "auto"
+    response: str = "listener"
+    voice: str = "espeak"
+    vad: Literal["silero", "fake"] = "silero"
+    fetch_models: bool = True
+    """Fetch the small English recogniser when it is missing and the network lets it"""
+    workers: int = Field(default=min(2, os.cpu_count() or 1), ge=1, le=64)
+    """Prosody processes"""
+    max_sessions: int = Field(default=16, ge=1)
+    session_seconds: float = Field(default=3600.0, gt=0)
+    idle_seconds: float = Field(default=600.0, gt=0)
+    max_message_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """OpenAI's protocol allows 15 MiB of audio in one event"""
+    strategy: Literal["neutral", "match", "rule", "anti"] = "match"
+    strength: float = Field(default=1.0, ge=0.0, le=1.5)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'tandem.sqlite'}"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where fetched models are."""
+        return self.data_dir / "models"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def tandem(self) -> TandemSettings:
+        """What a session starts with."""
+        return TandemSettings(strategy=self.strategy, strength=self.strength)
+
+
+def load(overrides: dict[str, object]) -> Config:
+    """Options over environment over defaults. Raises ConfigurationError that names the setting and its remedy."""
+    try:
+        config = Config.model_validate({**Config().model_dump(exclude_unset=True), **overrides})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"setting {name} (TANDEM_{name.upper()}): {first['msg']}") from None
+    if not config.on_loopback and config.token is None:
+        raise ConfigurationError(
+            f"on {config.host} others can reach the server: set TANDEM_TOKEN to a secret, or use 127.0.0.1"
+        )
+    return config

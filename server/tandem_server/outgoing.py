@@ -1,0 +1,74 @@
+"""What goes out to one client: a bounded queue in order. Nothing is dropped; a client that does not read is let go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""Four minutes of base64 audio: nobody who reads gets that far behind."""
+ROOM_BYTES: Final = 2 * 1024 * 1024
+"""Below this the voice may speak on."""
+SEND_TIMEOUT: Final = 20.0
+"""Seconds one message may wait for a client that reads nothing."""
+
+Message = str | bytes
+
+
+class ClientTooSlowError(Exception):
+    """The client does not read what it is sent."""
+
+
+class Outgoing:
+    """Put without waiting; `pump` sends in order."""
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._bytes = 0
+        self._changed = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closed = False
+        self._overflown = False
+
+    def put(self, message: Message) -> None:
+        """Queue a message; after `close` it is forgotten, since nobody is there to hear it."""
+        if self._closed or self._overflown:
+            return
+        self._messages.append(message)
+        self._bytes += len(message)
+        self._overflown = self._bytes > MOST_BYTES
+        if self._bytes > ROOM_BYTES:
+            self._room.clear()
+        self._changed.set()
+
+    async def room(self) -> None:
+        """Wait until the client has caught up."""
+        await self._room.wait()
+
+    def close(self) -> None:
+        """The client is gone: forget what is queued and let nobody wait."""
+        self._closed = True
+        self._messages.clear()
+        self._room.set()
+        self._changed.set()
+
+    async def pump(self, send: Callable[[Message], Awaitable[None]]) -> None:
+        """Send until closed. Raises ClientTooSlowError, and whatever `send` raises."""
+        while not self._closed:
+            await self._changed.wait()
+            self._changed.clear()
+            while self._messages and not self._closed:
+                if self._overflown:
+                    raise ClientTooSlowError
+                message = self._messages.popleft()
+                try:
+                    async with asyncio.timeout(SEND_TIMEOUT):
+                        await send(message)
+                except TimeoutError:
+                    raise ClientTooSlowError from None
+                self._bytes -= len(message)
+                if self._bytes <= ROOM_BYTES:
+                    self._room.set()

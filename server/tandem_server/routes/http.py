@@ -1,0 +1,71 @@
+"""REST: health, what is in use, and the conversations that were recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query
+
+from tandem_server.record.records import ConversationRecord, TurnRecord
+from tandem_server.routes.realtime import Sessions
+from tandem_server.session import Engines
+from tandem_server.stages.entrain import STRATEGIES
+from tandem_server.telemetry import LoopLag
+
+Json = dict[str, Any]
+
+
+def http_routes(
+    engines: Callable[[], Engines], sessions: Sessions, lag: LoopLag, notes: Callable[[], list[str]]
+) -> APIRouter:
+    """The router; `notes` are what a person should know about the engines in use."""
+    router = APIRouter()
+
+    @router.get("/health", summary="Is the process alive, and how late does its loop run?")
+    async def health() -> Json:
+        return {"status": "ok", "sessions": sessions.count, "loop_lag_ms": lag.summary()}
+
+    @router.get("/v1/engines", summary="The engines in use")
+    async def in_use() -> Json:
+        return {**engines().names(), "notes": notes()}
+
+    @router.get("/v1/strategies", summary="The entrainment strategies")
+    async def strategies() -> Json:
+        data = [{"id": name, "object": "strategy", "description": text} for name, (_, text) in STRATEGIES.items()]
+        return {"object": "list", "data": data}
+
+    @router.get("/v1/conversations", summary="Recorded conversations, newest first")
+    async def conversations(
+        limit: Annotated[int, Query(ge=1, le=100)] = 20, after: Annotated[str | None, Query(max_length=128)] = None
+    ) -> Json:
+        found = await engines().store.conversations(limit + 1, after)
+        data = [_conversation(record) for record in found[:limit]]
+        ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
+        return {"object": "list", "data": data, **ends, "has_more": len(found) > limit}
+
+    @router.get("/v1/conversations/{conversation_id}", summary="One conversation with its turns")
+    async def conversation(conversation_id: str) -> Json:
+        store = engines().store
+        record = await store.conversation(conversation_id)
+        if record is None:
+            raise HTTPException(404, f"there is no conversation {conversation_id!r}")
+        return {**_conversation(record), "turns": [_turn(turn) for turn in await store.turns(conversation_id)]}
+
+    return router
+
+
+def _conversation(record: ConversationRecord) -> Json:
+    ended = record.ended_at
+    return {
+        **asdict(record),
+        "object": "conversation",
+        "started_at": record.started_at.isoformat(),
+        "ended_at": ended.isoformat() if ended else None,
+    }
+
+
+def _turn(turn: TurnRecord) -> Json:
+    created = turn.created_at
+    return {**asdict(turn), "created_at": created.isoformat() if created else None}

@@ -1,0 +1,49 @@
+"""The browser page: static files under a strict content policy, and the gate before every HTTP route."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from starlette.staticfiles import StaticFiles
+
+from tandem_server.routes.access import Access
+from tandem_server.routes.problems import problem
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_DOCS: Final = ("/docs", "/openapi.json")
+
+
+def guard(app: FastAPI, access: Access) -> None:
+    """Check every HTTP request but the page's own files, which hold no secrets; send the policy with every answer."""
+
+    @app.middleware("http")
+    async def check(request: Request, forward: Callable[[Request], Awaitable[Response]]) -> Response:
+        path = request.url.path
+        public = not path.startswith(("/v1/", *_DOCS))
+        rules = Access(None, access.hosts, access.origins) if public else access
+        refusal = rules.check(request.headers, [])
+        if refusal is not None:
+            headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
+            answer: Response = problem(refusal.status, refusal.title, refusal.detail, headers)
+        else:
+            answer = await forward(request)
+        for name, value in HEADERS.items():
+            if not (name == "Content-Security-Policy" and path == "/docs"):
+                answer.headers.setdefault(name, value)
+        return answer
+
+
+def mount(app: FastAPI, folder: Path) -> None:
+    """Serve the page at /. Starlette resolves paths and refuses those that leave the folder."""
+    app.mount("/", StaticFiles(directory=folder, html=True), name="page")

@@ -1,0 +1,146 @@
+"""`GET /v1/realtime`: the WebSocket. Lets a caller in, runs its session, and says why it ends."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from tandem_server.contract import TandemSettings
+from tandem_server.errors import ProtocolViolation, TandemError
+from tandem_server.outgoing import ClientTooSlowError, Message
+from tandem_server.routes.access import Access, Refusal
+from tandem_server.session import ConnectionLostError, Engines, Limits, Session
+from tandem_server.telemetry import Log
+
+NORMAL, GOING_AWAY, POLICY, INTERNAL, TRY_LATER = 1000, 1001, 1008, 1011, 1013
+"""Close codes of RFC 6455 and the IANA registry."""
+RETRY_AFTER: Final = 10
+"""Seconds a caller is asked to wait when all places are taken."""
+
+
+class Socket:
+    """A Starlette WebSocket as the session sees it."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+
+    async def receive(self) -> Message:
+        """The next message. Raises ConnectionLostError."""
+        try:
+            message = await self._websocket.receive()
+        except (WebSocketDisconnect, RuntimeError) as error:
+            raise ConnectionLostError from error
+        if message["type"] == "websocket.disconnect":
+            raise ConnectionLostError
+        text: str | None = message.get("text")
+        return text if text is not None else message["bytes"]
+
+    async def send(self, message: Message) -> None:
+        """Send one message. Raises ConnectionLostError."""
+        try:
+            if isinstance(message, bytes):
+                await self._websocket.send_bytes(message)
+            else:
+                await self._websocket.send_text(message)
+        except (WebSocketDisconnect, RuntimeError) as error:
+            raise ConnectionLostError from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say goodbye, if anybody is still there; a reason has at most 123 bytes (RFC 6455, 5.5)."""
+        if self._websocket.application_state is WebSocketState.DISCONNECTED:
+            return
+        try:
+            await self._websocket.close(code, reason.encode()[:120].decode(errors="ignore"))
+        except (WebSocketDisconnect, RuntimeError):
+            return
+
+
+class Sessions:
+    """The callers that are in."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._count = 0
+        self.draining = False
+
+    @property
+    def count(self) -> int:
+        """Callers that are in now."""
+        return self._count
+
+    def enter(self) -> bool:
+        """Take a place; False when there is none."""
+        if self.draining or self._count >= self._limit:
+            return False
+        self._count += 1
+        return True
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._count -= 1
+
+
+def realtime_routes(
+    engines: Callable[[], Engines], access: Access, sessions: Sessions, tandem: TandemSettings, limits: Limits, log: Log
+) -> APIRouter:
+    """The router; `engines` is asked when a caller comes, since they are made at start-up."""
+    router = APIRouter()
+
+    @router.websocket("/v1/realtime")
+    async def realtime(websocket: WebSocket) -> None:
+        offered = list(websocket.scope.get("subprotocols", []))
+        refusal = access.check(websocket.headers, offered)
+        if refusal is not None:
+            await _refuse(websocket, refusal)
+            return
+        if not sessions.enter():
+            busy = Refusal(503, "All places are taken", "this server holds as many conversations as it may")
+            await _refuse(websocket, busy)
+            return
+        try:
+            await websocket.accept("realtime" if "realtime" in offered else None)
+            await _talk(Socket(websocket), engines(), tandem, limits, log)
+        finally:
+            sessions.leave()
+
+    return router
+
+
+async def _talk(socket: Socket, engines: Engines, tandem: TandemSettings, limits: Limits, log: Log) -> None:
+    session_id = f"sess_{secrets.token_hex(8)}"
+    code, reason = NORMAL, ""
+    log.info("session_began", session=session_id)
+    try:
+        await Session(session_id, engines, socket, tandem, limits, log).run()
+    except ProtocolViolation as error:
+        code, reason = error.close_code, str(error)
+    except ClientTooSlowError:
+        code, reason = POLICY, "the client does not read what it is sent"
+    except TimeoutError as error:
+        code, reason = NORMAL, str(error)
+    except ConnectionLostError:
+        pass
+    except TandemError as error:
+        code, reason = INTERNAL, str(error)
+        log.error("session_failed", session=session_id, error=str(error))
+    except Exception as error:
+        # A bug of ours ends this conversation and no other; uvicorn would only close the socket without a word.
+        code, reason = INTERNAL, "internal error"
+        log.exception("session_crashed", session=session_id, error=repr(error))
+    await socket.close(code, reason)
+    log.info("session_ended", session=session_id, code=code, reason=reason)
+
+
+async def _refuse(websocket: WebSocket, refusal: Refusal) -> None:
+    """An HTTP answer instead of a WebSocket (RFC 9457 problem)."""
+    headers = {"Retry-After": str(RETRY_AFTER)} if refusal.status == 503 else {}
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    problem = {"type": "about:blank", "title": refusal.title, "status": refusal.status, "detail": refusal.detail}
+    response = JSONResponse(problem, refusal.status, headers, media_type="application/problem+json")
+    await websocket.send_denial_response(response)
