@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
+import os
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -67,7 +66,8 @@ async def make_engines(config: Config) -> Engines:
     config.data_dir.mkdir(parents=True, exist_ok=True)
     recogniser = make_recogniser(config.asr, config.models_dir)
     voice = make_voice(config.voice)
-    responder = make_responder(config.response)
+    key = config.api_key.get_secret_value() if config.api_key else os.environ.get("OPENAI_API_KEY")
+    responder = make_responder(config.response, api_key=key)
     vad: VoiceActivityEngine = Silero() if config.vad == "silero" else FakeVoiceActivity()
     workers = Workers(config.workers)
     store, *_ = await asyncio.gather(
@@ -162,7 +162,6 @@ class Server(uvicorn.Server):
 
 def serve(overrides: dict[str, object], page: Path | None = None, say: Say = print) -> int:
     """Run the server until it is stopped; the exit code. Raises ConfigurationError for what the operator can mend."""
-    begun = time.monotonic()
     config = load(overrides)
     if config.asr == "auto":
         prepare_default_model(config.models_dir, download=config.fetch_models, say=say)
@@ -173,7 +172,7 @@ def serve(overrides: dict[str, object], page: Path | None = None, say: Say = pri
     def announce() -> None:
         engines: Engines = app.state.engines
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        say(f"\nTandem is ready after {math.ceil((time.monotonic() - begun) * 10) / 10} s.  Open {address}\n")
+        say(f"\nTandem is ready.  Open {address}\n")
         for stage, name in engines.names().items():
             say(f"  {stage:<9} {name}")
         for note in notes(engines):

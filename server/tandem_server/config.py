@@ -39,6 +39,9 @@ class Config(BaseSettings):
     """SQLAlchemy URL; SQLite in the data folder unless given"""
     asr: str = "auto"
     response: str = "listener"
+    """listener, openai:MODEL@URL or fake"""
+    api_key: SecretStr | None = None
+    """Of the chat endpoint; OPENAI_API_KEY serves too"""
     voice: str = "espeak"
     vad: Literal["silero", "fake"] = "silero"
     fetch_models: bool = True
