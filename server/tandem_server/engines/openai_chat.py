@@ -1,0 +1,209 @@
+"""Responder: any endpoint that speaks OpenAI's chat completions, streamed (OpenAI, llama.cpp, vLLM, Ollama, ...)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tandem_server.errors import ConfigurationError, EngineError, EngineTimeout
+from tandem_server.stages.protocols import Message
+
+if TYPE_CHECKING:
+    from openai import AsyncStream
+    from openai.types.chat import ChatCompletionChunk
+
+INSTRUCTIONS: Final = (
+    "You are in a spoken conversation: all you write is read aloud. Answer in one to three short sentences of plain "
+    "spoken English, without lists, headings, emoji or code. If the user's words look garbled, remember that a speech "
+    "recogniser wrote them, and ask what was meant."
+)
+ATTEMPTS: Final = 2
+"""A request that failed before its first word is made once more."""
+STATUS: Final = {
+    400: "does not accept the request; check the model's name, and that its context is large enough",
+    401: "refuses the API key; set the key of this endpoint",
+    403: "does not allow this with your API key; check what the key may do",
+    404: "knows no such model or address; check the model's name and the base URL, which mostly ends in /v1",
+    422: "does not accept the request; check that it speaks OpenAI's chat completions",
+    429: "has had too many requests; wait, or look at the account's limits",
+}
+"""HTTP status -> what an operator should do about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettings:
+    """Where to ask and within which bounds. Raises ConfigurationError."""
+
+    model: str
+    base_url: str = "https://api.openai.com/v1"
+    api_key: str | None = field(default=None, repr=False)
+    """None for an endpoint that asks for none."""
+    instructions: str = INSTRUCTIONS
+    """System message of a conversation that brings none."""
+    first_word_timeout: float = 10.0
+    """Seconds"""
+    total_timeout: float = 60.0
+    """Seconds of the endpoint's time at each attempt, the listener's not counted"""
+    max_messages: int = 40
+    max_characters: int = 16_000
+    """Of all messages together; the oldest are left out first."""
+    max_reply: int = 4_000
+    """Characters, about four minutes of speech; what follows is cut off."""
+    temperature: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise ConfigurationError("the chat model has no name; write openai:MODEL@URL")
+        if not self.base_url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"the chat endpoint {self.base_url!r} must begin with http:// or https://")
+
+
+class OpenAIChat:
+    """A Responder over HTTP; closing the iterator of a reply closes its request."""
+
+    def __init__(self, settings: ChatSettings) -> None:
+        import openai  # slow to load, and only needed here
+
+        self._openai = openai
+        self._settings = settings
+        self._client = openai.AsyncOpenAI(
+            base_url=settings.base_url,
+            # The client insists on some key; servers at home take any.
+            api_key=settings.api_key or "none",
+            max_retries=0,
+            timeout=settings.total_timeout,
+        )
+        self.name = f"openai ({settings.model} at {self._client.base_url.host})"
+
+    async def respond(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+        """Pieces as they arrive, `max_reply` characters at most. Raises EngineError, EngineTimeout."""
+        length = 0
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with aclosing(self._pieces(messages)) as pieces:
+                    async for piece in pieces:
+                        piece = piece[: self._settings.max_reply - length]
+                        length += len(piece)
+                        yield piece
+                        if length >= self._settings.max_reply:
+                            return
+                if length:
+                    return
+                raise self._error("answered with no text; check that the base URL is a chat endpoint")
+            except EngineError:
+                raise
+            except Exception as error:  # the client's own, and its HTTP library's, which differs between versions
+                if length or attempt == ATTEMPTS or not self._is_passing(error):
+                    raise self._explained(error) from error
+
+    async def close(self) -> None:
+        """Close the connections that are kept open."""
+        await self._client.close()
+
+    async def _pieces(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
+        """The text of one request, piece by piece; raises whatever the client raises."""
+        clock = asyncio.get_running_loop().time
+        left = self._settings.total_timeout
+        allowed = min(self._settings.first_word_timeout, left)
+        stream: AsyncStream[ChatCompletionChunk] | None = None
+        try:
+            while True:
+                start = clock()
+                try:
+                    async with asyncio.timeout(allowed):
+                        stream = stream or await self._request(messages)
+                        piece = await next_piece(stream)
+                except TimeoutError as error:
+                    raise self._late(allowed) from error
+                if piece is None:
+                    return
+                # Only waiting counts: whoever listens may take his time.
+                left -= clock() - start
+                allowed = max(left, 0.0)
+                yield piece
+        finally:
+            if stream is not None:
+                await stream.close()
+
+    async def _request(self, messages: Sequence[Message]) -> AsyncStream[ChatCompletionChunk]:
+        extra: dict[str, Any] = {}
+        if self._settings.temperature is not None:
+            extra["temperature"] = self._settings.temperature
+        prompt: Any = chat_messages(messages, self._settings)
+        stream: AsyncStream[ChatCompletionChunk] = await self._client.chat.completions.create(
+            model=self._settings.model, messages=prompt, stream=True, **extra
+        )
+        return stream
+
+    def _is_passing(self, error: Exception) -> bool:
+        """Whether the same request may well succeed a moment later."""
+        if isinstance(error, self._openai.APITimeoutError):
+            return False
+        if isinstance(error, self._openai.APIStatusError):
+            return error.status_code >= 500 or error.status_code in (408, 409)
+        return isinstance(error, self._openai.APIConnectionError) or not isinstance(error, self._openai.APIError)
+
+    def _explained(self, error: Exception) -> EngineError:
+        """The error in plain words."""
+        if isinstance(error, self._openai.APITimeoutError):
+            return self._late(self._settings.total_timeout)
+        if isinstance(error, self._openai.APIStatusError):
+            told = STATUS.get(error.status_code, "failed; the fault is there, look at its log")
+            # The body of a refusal may repeat the key.
+            detail = "" if error.status_code == 401 else f": {error.message[:200]}"
+            return self._error(f"{told} (HTTP {error.status_code}{detail})")
+        if isinstance(error, self._openai.APIConnectionError):
+            cause = error.__cause__ or error
+            return self._error(f"cannot be reached ({cause}); is it running, and is the base URL right?")
+        return self._error(f"broke off its answer ({type(error).__name__}: {str(error)[:200]}); look at its log")
+
+    def _error(self, told: str) -> EngineError:
+        return EngineError(f"the chat endpoint {self._settings.base_url} {told}", stage="response")
+
+    def _late(self, seconds: float) -> EngineTimeout:
+        told = f"did not go on within {seconds:.3g} s; is the model loaded, and fast enough to talk with?"
+        return EngineTimeout(f"the chat endpoint {self._settings.base_url} {told}", stage="response")
+
+
+async def next_piece(stream: AsyncStream[ChatCompletionChunk]) -> str | None:
+    """The next text that is not empty; None at the end. Reasoning, tool calls and usage are passed over."""
+    while (chunk := await anext(stream, None)) is not None:
+        # Servers differ in what they leave out.
+        choices = getattr(chunk, "choices", None) or []
+        delta = getattr(choices[0], "delta", None) if choices else None
+        content = getattr(delta, "content", None)
+        if isinstance(content, str) and content:
+            return content
+    return None
+
+
+def chat_messages(messages: Sequence[Message], settings: ChatSettings) -> list[dict[str, str]]:
+    """The system's words first, then as many of the newest messages as the bounds allow, speakers in turn."""
+    system = [message.text for message in messages if message.role == "system"] or [settings.instructions]
+    talk = newest([message for message in messages if message.role != "system" and message.text], settings)
+    # Some chat templates take only user, assistant, user, ...: who speaks twice is joined,
+    while talk and talk[0].role == "assistant":
+        # and words of ours before any of the user's become part of the instructions.
+        system.append(f'You opened by saying: "{talk.pop(0).text}"')
+    joined: list[dict[str, str]] = []
+    for message in talk:
+        if joined and joined[-1]["role"] == message.role:
+            joined[-1]["content"] += f"\n{message.text}"
+        else:
+            joined.append({"role": message.role, "content": message.text})
+    return [{"role": "system", "content": "\n\n".join(system)}, *joined]
+
+
+def newest(messages: Sequence[Message], settings: ChatSettings) -> list[Message]:
+    """The newest messages within the bounds; of one that is too long by itself, its end."""
+    kept: list[Message] = []
+    room = settings.max_characters
+    for message in reversed(messages[-settings.max_messages :]):
+        if kept and len(message.text) > room:
+            break
+        kept.append(Message(message.role, message.text[-settings.max_characters :]))
+        room -= len(message.text)
+    return kept[::-1]

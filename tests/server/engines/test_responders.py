@@ -1,0 +1,47 @@
+"""From a setting to a responder."""
+
+from __future__ import annotations
+
+import pytest
+
+from tandem_server.engines.openai_chat import OpenAIChat
+from tandem_server.engines.responders import CHOICES, RESPONDERS, make_responder
+from tandem_server.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("setting", "name"),
+    [
+        ("listener", "listener (built in, offline)"),
+        ("fake", "fake"),
+        ("openai:gpt-5-mini", "openai (gpt-5-mini at api.openai.com)"),
+        ("openai:qwen3:4b@http://127.0.0.1:11434/v1", "openai (qwen3:4b at 127.0.0.1)"),
+        ("openai:team@model@https://example.org/v1", "openai (team@model at example.org)"),
+        ("openai:team@model", "openai (team@model at api.openai.com)"),
+    ],
+)
+async def test_a_setting_names_a_responder(setting: str, name: str) -> None:
+    responder = make_responder(setting, api_key="sk-1", instructions="Be kind.")
+
+    assert responder.name == name
+    await responder.close()
+
+
+@pytest.mark.parametrize("setting", ["", "Listener", "gpt", "os.system:x"])
+def test_an_unknown_setting_is_told_the_choices(setting: str) -> None:
+    with pytest.raises(ConfigurationError, match="choose one of: listener, openai:MODEL@URL, fake"):
+        make_responder(setting)
+
+
+@pytest.mark.parametrize(("setting", "told"), [
+    ("listener:loud", "takes no argument"), ("fake:x", "takes no argument"), ("openai", "no name"),
+    ("openai:@http://x/v1", "no name"), ("openai:m@ftp://x", "must begin with http"),
+])  # fmt: skip
+def test_a_setting_that_cannot_work_is_refused(setting: str, told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        make_responder(setting)
+
+
+def test_every_choice_is_in_the_dictionary() -> None:
+    assert {choice.split(":")[0] for choice in CHOICES} == set(RESPONDERS)
+    assert OpenAIChat.__doc__
