@@ -52,7 +52,7 @@ def semitones(hertz: float) -> float:
 
 def hertz(semitone: float) -> float:
     """The frequency (Hz) of semitones re 100 Hz."""
-    return 100.0 * 2.0 ** (semitone / 12.0)
+    return 100.0 * math.pow(2.0, semitone / 12.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,26 @@
+"""Every recipe by name. Text only, so that a server can list and check recipes without importing what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+
+class Recipe(NamedTuple):
+    """Where a recipe is; nothing that comes over the network ever names these."""
+
+    summary: str
+    """One line for people"""
+    spec: str
+    """module:class of its pydantic spec, in a module that is light to import"""
+    module: str
+    """Module with `run(spec, job)`, which may import anything"""
+
+
+RECIPES: Final[Mapping[str, Recipe]] = {
+    "normaliser-prior": Recipe(
+        "Fit the normaliser's population prior to a table of turns, by type-II maximum likelihood.",
+        "tandem_training.specs:NormaliserPrior",
+        "tandem_training.recipes.normaliser_prior",
+    ),
+}
