@@ -145,6 +145,16 @@ async def test_two_voices_at_once_keep_their_own_pitch(voice: EspeakVoice) -> No
     await low.close()
 
 
+async def test_voices_that_start_at_once_share_one_library() -> None:
+    espeak._loaded.cache_clear()
+    voices = [EspeakVoice(name) for name in CALIBRATED]
+
+    await asyncio.gather(*(voice.start() for voice in voices))
+
+    assert espeak._loaded.cache_info().misses == 1
+    assert [(await only(voice, "hello")).words[0].text for voice in voices] == ["hello"] * len(voices)
+
+
 async def test_a_cancelled_caller_leaves_the_voice_as_it_was(voice: EspeakVoice) -> None:
     before = await only(voice, SENTENCE)
     tasks = [asyncio.create_task(said(voice, "This will never be heard. " * 30)) for _ in range(8)]
