@@ -21,7 +21,18 @@ from tandem_server.stages.protocols import Transcript, Word
 Settings = Mapping[str, bool | int | float | str]
 """Decoder options by their PocketSphinx names."""
 
-DEFAULTS: Final[Settings] = {"fwdflat": False, "bestpath": True}
+# From `python tests/bench/recognition.py`, 91 utterances of read and command speech, 8.5 min, finished at each pause
+# as the session does (and at the end only), two cores shared with other work, so latencies are too
+# long and differ by chance (the chosen row again: .13, 18 / 82 / 184); WER does not:
+#                                          WER            CPU s/s   finish ms p50 / p95 / max
+#   library defaults                     .421 (.416)      .17           49 / 205 / 409
+#   no second pass (fwdflat)             .416 (.426)      .15           20 /  88 / 300
+#   neither it nor bestpath              .424 (.420)      .14           13 /  58 / 192
+#   no fwdflat, 6000 states, 20 words    .412 (.428)      .12           18 /  61 / 113   <- chosen
+#   no fwdflat, 6000 states, 10 words    .425 (.444)      .11           14 /  39 /  86
+#   pruned for speed                     .498 (.523)      .08           19 /  51 / 182
+# Finishing at pauses costs no accuracy and leaves the end of the turn with a short stretch to finish.
+DEFAULTS: Final[Settings] = {"fwdflat": False, "bestpath": True, "maxhmmpf": 6000, "maxwpf": 20}
 
 BYTES_PER_SECOND: Final = 2 * SAMPLE_RATE
 FRAME_BYTES: Final = exact_div(BYTES_PER_SECOND, 10)

@@ -1,4 +1,4 @@
-"""From a setting to the Responder: 'listener', 'openai:MODEL@URL' or 'fake'."""
+"""From a setting to the Responder: 'listener', 'openai:MODEL@URL', 'fake' or 'fake:TEXT'."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ def make_listener(argument: str, api_key: str | None, instructions: str | None) 
 
 
 def make_fake(argument: str, api_key: str | None, instructions: str | None) -> Responder:  # noqa: ARG001
-    """Says back what it hears."""
-    refuse("fake", argument)
-    return FakeResponder()
+    """Says its text every time, or back what it hears when it is given none."""
+    return FakeResponder((argument,) if argument else ())
 
 
 def make_openai(argument: str, api_key: str | None, instructions: str | None) -> Responder:
@@ -51,5 +50,5 @@ def refuse(kind: str, argument: str) -> None:
 RESPONDERS: Final[Mapping[str, Callable[[str, str | None, str | None], Responder]]] = MappingProxyType(
     {"listener": make_listener, "openai": make_openai, "fake": make_fake}
 )
-CHOICES: Final = ("listener", "openai:MODEL@URL", "fake")
+CHOICES: Final = ("listener", "openai:MODEL@URL", "fake", "fake:TEXT")
 """As they are written in a setting."""
