@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
-from tandem_models.extract import UNKNOWN_RANGE, PitchRange
-from tandem_models.prosody import hertz
+from tandem_models.extract import UNKNOWN_RANGE
+from tandem_models.realise import voice_range
 from tandem_server.config import Config, load
 from tandem_server.engines.fakes import FakeVoiceActivity
 from tandem_server.engines.recognisers import make_recogniser
@@ -33,7 +35,7 @@ from tandem_server.routes.http import http_routes
 from tandem_server.routes.realtime import Sessions, realtime_routes
 from tandem_server.session import Engines, Limits
 from tandem_server.shared_state import AgentVoice
-from tandem_server.stages.protocols import Calibration, VoiceActivityEngine
+from tandem_server.stages.protocols import VoiceActivityEngine
 from tandem_server.telemetry import Log, LoopLag, configure_logging
 from tandem_server.workers import Workers
 
@@ -63,34 +65,44 @@ class Running:
 
 async def make_engines(config: Config) -> Engines:
     """Make and start every engine, all at once. Raises ConfigurationError, EngineError or StoreError."""
-    config.data_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(config.data_dir)
     recogniser = make_recogniser(config.asr, config.models_dir)
     voice = make_voice(config.voice)
     key = config.api_key.get_secret_value() if config.api_key else os.environ.get("OPENAI_API_KEY")
     responder = make_responder(config.response, api_key=key)
     vad: VoiceActivityEngine = Silero() if config.vad == "silero" else FakeVoiceActivity()
     workers = Workers(config.workers)
-    store, *_ = await asyncio.gather(
-        open_store(config.database), _warm(vad), recogniser.start(), voice.start(), workers.start()
-    )
+    begun = (_warm(vad), recogniser.start(), voice.start(), workers.start())
+    opened, *started = await asyncio.gather(open_store(config.database), *begun, return_exceptions=True)
+    failures = [result for result in (opened, *started) if isinstance(result, BaseException)]
+    store = None if isinstance(opened, BaseException) else opened
+    if store is None or failures:  # leave nothing of those that did start
+        closing = [one.close() for one in (vad, recogniser, responder, voice, workers)]
+        await asyncio.gather(*closing, *([store.close()] if store else []), return_exceptions=True)
+        raise failures[0]
+    normal = voice.calibration.mean
     agent = AgentVoice.of(voice.calibration)
-    agent = AgentVoice(agent.normaliser, reach_of(agent.normaliser, voice.calibration.mean))
-    return Engines(
-        vad, recogniser, responder, voice, agent, voice_range(voice.calibration), workers, store, software_version()
-    )
+    agent = AgentVoice(agent.normaliser, reach_of(agent.normaliser, normal))
+    pitch = normal["pitch_mean"]
+    heard_in = UNKNOWN_RANGE if pitch is None else voice_range(pitch)
+    return Engines(vad, recogniser, responder, voice, agent, heard_in, workers, store, software_version())
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises ConfigurationError when it cannot be made or written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the data folder {folder} cannot be made ({error.strerror}): choose another with --data-dir"
+        ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"the data folder {folder} cannot be written: choose another with --data-dir")
 
 
 async def _warm(vad: VoiceActivityEngine) -> None:
     """Have one detector ready for the first caller."""
     vad.release(await vad.open())
-
-
-def voice_range(calibration: Calibration) -> PitchRange:
-    """Where to look for the agent's pitch: nine semitones below its mean to fourteen above, whatever it is asked."""
-    mean = calibration.mean["pitch_mean"]
-    if mean is None:
-        return UNKNOWN_RANGE
-    return PitchRange(max(hertz(mean - 9.0), UNKNOWN_RANGE.floor), min(hertz(mean + 14.0), UNKNOWN_RANGE.ceiling))
 
 
 async def close_engines(engines: Engines) -> None:
@@ -147,21 +159,35 @@ def notes(engines: Engines) -> list[str]:
 
 
 class Server(uvicorn.Server):
-    """Says where it is once it can be reached."""
+    """Says where it is once it can be reached. It runs the app's life itself, so that a start that fails is an error
+    of ours and not a traceback in uvicorn's log."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, announce: Callable[[], None]) -> None:
         super().__init__(config)
+        self._app = app
         self._announce = announce
+        self._life = contextlib.AsyncExitStack()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then announce."""
+        """Start, then announce. Raises TandemError."""
+        await self._life.enter_async_context(self._app.router.lifespan_context(self._app))
         await super().startup(sockets)
-        if self.started:
-            self._announce()
+        self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the callers go, then the engines."""
+        await super().shutdown(sockets)
+        await self._life.aclose()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """A signal asks for the end, a second Ctrl-C for it at once; uvicorn would raise it again when all is well."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 def serve(overrides: dict[str, object], page: Path | None = None, say: Say = print) -> int:
-    """Run the server until it is stopped; the exit code. Raises ConfigurationError for what the operator can mend."""
+    """Run the server until it is stopped; the exit code. Raises ConfigurationError for what the operator can mend,
+    EngineError and StoreError for what fails at the start."""
     config = load(overrides)
     if config.asr == "auto":
         prepare_default_model(config.models_dir, download=config.fetch_models, say=say)
@@ -187,13 +213,15 @@ def serve(overrides: dict[str, object], page: Path | None = None, say: Say = pri
             ws_per_message_deflate=False,
             log_level="warning",
             access_log=False,
+            lifespan="off",
             timeout_graceful_shutdown=8,
         ),
+        app,
         announce,
     )
     with listener:
         server.run(sockets=[listener])
-    return 0 if server.started else 1
+    return 0
 
 
 def _bind(host: str, port: int) -> socket.socket:

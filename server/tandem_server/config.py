@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tandem_server.contract import TandemSettings
 from tandem_server.errors import ConfigurationError
+
+_SENDABLE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""A token of RFC 9110: it travels as the name of a WebSocket subprotocol."""
 
 
 def default_data_dir() -> Path:
@@ -91,8 +95,17 @@ def load(overrides: dict[str, object]) -> Config:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"setting {name} (TANDEM_{name.upper()}): {first['msg']}") from None
-    if not config.on_loopback and config.token is None:
+    except SettingsError as error:  # a list that is not JSON; the message names the field, the cause says what is wrong
+        names = [name for name in Config.model_fields if f'"{name}"' in str(error)]
+        where = f"setting {names[0]} (TANDEM_{names[0].upper()})" if names else "settings"
+        raise ConfigurationError(f'{where}: a list is written as JSON, for example ["a", "b"]') from None
+    if not config.on_loopback and not config.token:
         raise ConfigurationError(
             f"on {config.host} others can reach the server: set TANDEM_TOKEN to a secret, or use 127.0.0.1"
+        )
+    if config.token and not _SENDABLE.fullmatch(config.token.get_secret_value()):
+        raise ConfigurationError(
+            "setting token (TANDEM_TOKEN): a browser can only send letters, digits and !#$%&'*+-.^_`|~ "
+            "in it; make one with: openssl rand -hex 16"
         )
     return config

@@ -26,6 +26,7 @@ from openai.types.realtime import (
     SessionUpdateEvent,
 )
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from tandem_models.prosody import NAMES
 from tandem_server.errors import ClientError
@@ -158,13 +159,25 @@ ServerEvent = RealtimeServerEvent | TandemEvent
 
 
 def parse_client_event(message: str | bytes) -> ClientEvent:
-    """One text message -> event. Raises ClientError that names the field at fault."""
+    """One text message -> event. Raises ClientError that names the event and its field at fault."""
     try:
         return _CLIENT_EVENT.validate_json(message)
     except ValidationError as error:
-        raise _as_client_error(error) from None
+        mistake = _as_client_error(error)
+        mistake.event_id = _event_id(message)
+        raise mistake from None
     except RecursionError:
         raise ClientError("the message is nested too deeply", code="invalid_json") from None
+
+
+def _event_id(message: str | bytes) -> str | None:
+    """Of a message that is no event but may have an id all the same."""
+    try:
+        found = from_json(message)
+    except ValueError:
+        return None
+    event_id = found.get("event_id") if isinstance(found, dict) else None
+    return event_id if isinstance(event_id, str) else None
 
 
 def _as_client_error(error: ValidationError) -> ClientError:

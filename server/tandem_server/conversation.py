@@ -63,10 +63,11 @@ from tandem_server.conversation_events import (
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
 from tandem_server.listening import Listening, Notice, UserBegan, UserFinished
+from tandem_server.live_reply import ReplyRequest
 from tandem_server.record.records import TurnRecord
 from tandem_server.settings import default_session, derived, merged
 from tandem_server.shared_state import AgentVoice, SharedState, milliseconds
-from tandem_server.speaking import NOT_UNDERSTOOD, ReplyRequest, Speaking
+from tandem_server.speaking import NOT_UNDERSTOOD, Speaking
 
 MOST_ITEMS: Final = 2_000
 """Items a conversation may hold: hours of talk, and a bound on what one client can make us keep."""
@@ -83,7 +84,9 @@ class Conversation:
         session = default_session(session_id, recogniser, voice_name, tandem)
         self._shared = SharedState(session, derived(session), voice)
         self._listening = Listening(self._shared)
-        self._speaking = Speaking(self._shared)
+        self._speaking = Speaking(self._shared, lambda: self._listening.words_pending)
+        self._owed: UserFinished | None = None
+        """A turn that was not answered because the user went on"""
 
     @property
     def session(self) -> dict[str, Any]:
@@ -128,7 +131,7 @@ class Conversation:
         """The client is gone: bring what is under way to an end worth recording, and begin nothing new."""
         shared = self._shared
         shared.now, shared.settings = now, replace(shared.settings, create_response=False)
-        effects = self._speaking.cancel("client_cancelled")
+        effects = self._speaking.leave()
         return effects + (self._noticed(self._listening.commit()) if self._listening.user_speaking else [])
 
     def refuse(self, error: ClientError) -> list[Effect]:
@@ -191,8 +194,15 @@ class Conversation:
 
     def _answer(self, finished: UserFinished) -> list[Effect]:
         """Reply to a finished turn, unless it was a noise, the user goes on, or somebody else decides."""
-        if not self._shared.settings.create_response or not finished.substantial or self._listening.user_speaking:
+        awaited = self._speaking.words_known(finished)
+        if awaited or not self._shared.settings.create_response:
+            return awaited
+        finished = finished if finished.substantial else self._owed or finished
+        if self._listening.user_speaking and finished.substantial:
+            self._owed = finished
+        if self._listening.user_speaking or not finished.substantial:
             return []
+        self._owed = None
         try:
             return self._speaking.begin(ReplyRequest(to=finished, say=None if finished.understood else NOT_UNDERSTOOD))
         except ClientError:  # a reply is under way and was not to be interrupted: the turn is heard, not answered
@@ -203,14 +213,15 @@ class Conversation:
         if news.speaker is None or news.user_id != shared.settings.tandem.user_id or shared.history.user:
             return []
         try:
-            shared.speaker = Normaliser.from_dict(news.speaker.normaliser).carried_over()
-            shared.speaker_range = SpeakerRange.from_dict(
+            speaker = Normaliser.from_dict(news.speaker.normaliser).carried_over()
+            speaker_range = SpeakerRange.from_dict(
                 {name: float(str(value)) for name, value in news.speaker.pitch_range.items()}
             )
         except ValueError as error:
             return [
                 shared.error(f"what was kept of user {news.user_id!r} cannot be used: {error}", "speaker_not_loaded")
             ]
+        shared.speaker, shared.speaker_range = speaker, speaker_range
         return []
 
     def _request(self) -> RealtimeSessionCreateRequest:
@@ -243,6 +254,8 @@ class Conversation:
         session = merged(shared.session, event.session)
         settings = derived(session)
         new_user = settings.tandem.user_id != shared.settings.tandem.user_id
+        if new_user and shared.history.user:  # one voice must not be remembered under two names
+            raise ClientError("user_id cannot change once the user has spoken", param="session.tandem.user_id")
         shared.session, shared.settings = session, settings
         updated = SessionUpdatedEvent(type="session.updated", event_id=shared.event_id(), session=self._request())
         user_id = settings.tandem.user_id
@@ -256,6 +269,9 @@ class Conversation:
         shared = self._shared
         if len(shared.items) >= MOST_ITEMS:
             raise ClientError(f"a conversation holds at most {MOST_ITEMS} items", code="too_many_items")
+        if event.item.id and event.item.id.startswith(shared.item_prefix):
+            message = f"ids that begin with {shared.item_prefix!r} are the server's"
+            raise ClientError(message, code="item_id_exists", param="item.id")
         item = Item(event.item.id or shared.item_id(), *_text_of(event.item))
         previous, added = shared.add(item, event.previous_item_id)
         effects: list[Effect] = [added, shared.done(item, previous)]
@@ -308,7 +324,7 @@ class Conversation:
             event_id=self._shared.event_id(),
             item_id=item.id,
             content_index=0,
-            audio_end_ms=event.audio_end_ms,
+            audio_end_ms=item.heard_ms or 0,
         )
         return [Send(truncated), *effects]
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any
 
 from tandem_models.extract import Block, BlockFeatures, IncrementalExtractor, PitchRange, TurnProsody, phonation
 from tandem_models.signal import SAMPLE_RATE, SAMPLES_PER_MS, Audio, float_to_pcm16
@@ -26,11 +27,16 @@ class Pause:
     """What there was to do when the turn was to be finalised, caught at that moment."""
 
     generation: int
-    recognised: Awaitable[Transcript] | None
+    recognised: Coroutine[Any, Any, Transcript] | None
     """The end of the open segment; None when nothing was said since the last"""
     offset: float
     """Seconds from the start of the turn to that segment"""
     tail: Block | None
+
+    def drop(self) -> None:
+        """Nobody will wait for it any more; without effect once somebody has."""
+        if self.recognised is not None:
+            self.recognised.close()
 
 
 @dataclass(slots=True)
@@ -51,7 +57,10 @@ class HeardTurn:
     """First sample that the recogniser has not been given"""
     segment_start: int = 0
     analyses: set[asyncio.Future[None]] = field(default_factory=set)
+    deaf: str | None = None
+    """Why something was not recognised"""
     failure: str | None = None
+    """Why something was not measured"""
 
     @classmethod
     def begin(cls, turn: int, start: int, stream: RecogniserStream, pitch_range: PitchRange) -> HeardTurn:
@@ -84,7 +93,7 @@ class HeardTurn:
         took = {"recogniser": (time.perf_counter() - begun) * 1000.0}
         measured = await self._measure(pause, transcript, analyse)
         took["pause_to_final"] = (time.perf_counter() - begun) * 1000.0
-        return Finalised(self.turn, pause.generation, transcript, measured, self.failure, took)
+        return Finalised(self.turn, pause.generation, transcript, measured, self.deaf or self.failure, took)
 
     def track(self, features: BlockFeatures) -> TrackGrew:
         """Pitch of one block, for the client to draw."""
@@ -100,8 +109,8 @@ class HeardTurn:
             try:
                 self.segments.append((pause.offset, await pause.recognised))
             except EngineError as error:
-                self.failure = str(error)
-        if self.failure is not None and not any(segment.text for _, segment in self.segments):
+                self.deaf = str(error)
+        if self.deaf is not None and not any(segment.text for _, segment in self.segments):
             return None
         words = tuple(
             Word(word.text, word.start + offset, word.end + offset)

@@ -6,25 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from openai.types.realtime import (
-    ConversationItemInputAudioTranscriptionCompletedEvent,
-    ConversationItemInputAudioTranscriptionDeltaEvent,
-    ConversationItemInputAudioTranscriptionFailedEvent,
-    InputAudioBufferCommittedEvent,
-    InputAudioBufferSpeechStartedEvent,
-    InputAudioBufferSpeechStoppedEvent,
-)
-from openai.types.realtime import (
-    conversation_item_input_audio_transcription_completed_event as completed,
-)
-from openai.types.realtime import (
-    conversation_item_input_audio_transcription_failed_event as failed,
-)
-
 from tandem_models.extract import TurnProsody
-from tandem_models.signal import SAMPLE_RATE, SAMPLES_PER_MS
+from tandem_models.signal import SAMPLE_RATE, SAMPLES_PER_MS, VAD_FRAME
 from tandem_server import turn
-from tandem_server.contract import PitchTrack, UserProsodyEvent
 from tandem_server.conversation_events import (
     Arm,
     Disarm,
@@ -37,7 +21,6 @@ from tandem_server.conversation_events import (
     PartialHeard,
     Record,
     Remember,
-    Send,
     TrackGrew,
 )
 from tandem_server.errors import ClientError
@@ -47,16 +30,18 @@ from tandem_server.shared_state import SharedState, by_name, milliseconds
 from tandem_server.stages.endpoint import Evidence, final_fall, patience
 from tandem_server.stages.entrain import UserScores
 from tandem_server.stages.protocols import Transcript, Word
+from tandem_server.turn_wire import TurnWire
 
 FINALISE_DEADLINE: Final = 8.0
 """Seconds a turn may wait for its words; PocketSphinx's slowest final on 227 recordings took 3.1 s."""
 BARGE_IN: Final = 160 * SAMPLES_PER_MS
 """Samples of speech that interrupt the agent; five VAD frames keep clicks and breaths from doing it."""
+RECORD_DEADLINE: Final = 10.0
+"""Seconds a turn may wait for the store before it is reported as not recorded."""
 _ONSET_MARGIN: Final = 160 * SAMPLES_PER_MS
 """Samples before the first voiced frame after a pause that the recogniser gets too: soft onsets."""
 _COUGH: Final = 0.4
 """Seconds of voice; a turn without words and with less voice than this was no turn."""
-_TRACK_HOP_MS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +71,11 @@ Notice = UserBegan | UserFinished
 class UserTurn:
     """One turn on its way to becoming an item."""
 
-    item_id: str
+    wire: TurnWire
     start: int
     """First sample, padding included"""
+    announced: bool
+    """`speech_started` was sent, so that `speech_stopped` must be"""
     generation: int = 0
     """Pauses finalised so far"""
     settled: bool = False
@@ -101,6 +88,11 @@ class UserTurn:
     shown: list[str] = field(default_factory=list)
     """Words already sent as deltas; deltas cannot be taken back"""
 
+    @property
+    def item_id(self) -> str:
+        """Of the item it will be."""
+        return self.wire.item_id
+
 
 class Listening:
     """Feeds the turn machine and collects what it opens and closes."""
@@ -112,8 +104,8 @@ class Listening:
         self._evidence: Evidence | None = None
         self._used = 0
         """Samples that belong to turns already closed: no audio is used twice"""
-        self._unreported: dict[str, Effect] = {}
-        """Item -> what to tell the client once its turn is safe"""
+        self._unreported: dict[str, tuple[int, Effect]] = {}
+        """Item -> its turn, and what to tell the client once that is safe"""
 
     @property
     def state(self) -> turn.State:
@@ -128,7 +120,12 @@ class Listening:
     @property
     def pending(self) -> bool:
         """A turn is closed and not yet understood, or not yet safe."""
-        return bool(self._unreported) or any(one.closed for one in self._turns.values())
+        return bool(self._unreported) or self.words_pending
+
+    @property
+    def words_pending(self) -> bool:
+        """A turn is closed and not yet understood."""
+        return any(one.closed for one in self._turns.values())
 
     def frame(self, end: int, probability: float, agent_audible: bool) -> list[Effect | Notice]:
         """One VAD frame."""
@@ -171,9 +168,7 @@ class Listening:
         user = self._turns.get(news.turn)
         if user is None:
             return []
-        track = PitchTrack(start_ms=news.start_ms, hop_ms=_TRACK_HOP_MS, pitch=_rounded(news.pitch))
-        event_id = self._shared.event_id()
-        return [Send(UserProsodyEvent(event_id=event_id, item_id=user.item_id, final=False, track=track))]
+        return [user.wire.track(news.start_ms, news.pitch)]
 
     def finalised(self, news: Finalised) -> list[Effect | Notice]:
         """A pause has been understood: evidence for the endpoint, or the end of a closed turn."""
@@ -191,10 +186,11 @@ class Listening:
         return effects
 
     def expired(self, number: int) -> list[Effect | Notice]:
-        """The words of a closed turn did not come in time."""
+        """The words of a closed turn did not come in time, or it was not recorded in time."""
         user = self._turns.get(number)
         if user is None or user.closed is None:
-            return []
+            unsafe = [item for item, (of, _) in self._unreported.items() if of == number]
+            return [one for item in unsafe for one in self.stored(item, "the turn was not recorded in time")]
         measured = user.result.measured if user.result else None
         message = "the recogniser did not answer in time"
         user.result = Finalised(number, user.generation, None, measured, message)
@@ -202,11 +198,11 @@ class Listening:
 
     def stored(self, item_id: str, error: str | None) -> list[Effect | Notice]:
         """The turn is safe (or not): now it may be reported."""
-        report = self._unreported.pop(item_id, None)
-        if report is None:
+        if item_id not in self._unreported:
             return []
+        number, report = self._unreported.pop(item_id)
         lost: list[Effect] = [] if error is None else [self._shared.error(error, "turn_not_recorded")]
-        return [report, *lost]
+        return [Disarm(f"turn:{number}"), report, *lost]
 
     def _step(self, event: turn.Event, settings: turn.TurnSettings) -> list[Effect | Notice]:
         self._state, wanted = turn.step(self._state, event, settings)
@@ -232,17 +228,11 @@ class Listening:
     def _open(self, opened: turn.OpenTurn) -> list[Effect | Notice]:
         shared = self._shared
         start = max(opened.start - shared.settings.padding, self._used, 0)
-        user = self._turns[opened.turn] = UserTurn(shared.item_id(), start)
-        effects: list[Effect | Notice] = [UserBegan(), Listen(opened.turn, start)]
-        if not shared.settings.turn.manual:
-            event = InputAudioBufferSpeechStartedEvent(
-                type="input_audio_buffer.speech_started",
-                event_id=shared.event_id(),
-                item_id=user.item_id,
-                audio_start_ms=milliseconds(start),
-            )
-            effects.insert(0, Send(event))
-        return effects
+        start -= start % VAD_FRAME  # audio is kept in frames, and the times of words count from the first
+        user = UserTurn(TurnWire(shared, shared.item_id()), start, announced=not shared.settings.turn.manual)
+        self._turns[opened.turn] = user
+        effects: list[Effect | Notice] = [user.wire.started(milliseconds(start))] if user.announced else []
+        return [*effects, UserBegan(), Listen(opened.turn, start)]
 
     def _settle(self, number: int) -> list[Effect | Notice]:
         user = self._turns[number]
@@ -255,23 +245,11 @@ class Listening:
         user = self._turns[closed.turn]
         user.closed, user.closed_now, self._used, self._evidence = closed, shared.now, closed.at, None
         effects: list[Effect | Notice] = []
-        if not shared.settings.turn.manual:
-            stopped = InputAudioBufferSpeechStoppedEvent(
-                type="input_audio_buffer.speech_stopped",
-                event_id=shared.event_id(),
-                item_id=user.item_id,
-                audio_end_ms=milliseconds(closed.at),
-            )
-            effects.append(Send(stopped))
+        if user.announced:
+            effects.append(user.wire.stopped(milliseconds(closed.at)))
         item = Item(user.item_id, "user", spoken=True)
         before, added = shared.add(item)
-        committed = InputAudioBufferCommittedEvent(
-            type="input_audio_buffer.committed",
-            event_id=shared.event_id(),
-            item_id=item.id,
-            previous_item_id=before,
-        )
-        effects += [Send(committed), added, shared.done(item, before)]
+        effects += [user.wire.committed(before), added, shared.done(item, before)]
         if not user.settled:
             effects += self._settle(closed.turn)
         if user.result is not None and user.result.generation == user.generation:
@@ -287,13 +265,17 @@ class Listening:
         item = shared.items.find(user.item_id)
         if item is not None:
             item.text = transcript.text
-        effects: list[Effect | Notice] = [Disarm(f"turn:{number}"), Forget(number)]
+        effects: list[Effect | Notice] = [Arm(f"turn:{number}", RECORD_DEADLINE), Forget(number)]
         scores = self._learn(measured) if measured is not None else None
         if measured is not None and scores is not None:
-            effects.append(Send(self._prosody_event(user, measured, scores)))
+            effects.append(user.wire.prosody(milliseconds(user.start), measured, scores))
         waited = milliseconds(user.closed.at - user.closed.speech_end)
         stages = {"endpoint": float(waited), "transcript": (shared.now - user.closed_now) * 1000.0}
-        self._unreported[user.item_id] = Send(self._transcription(user, transcript))
+        if result.transcript is None:
+            self._unreported[user.item_id] = number, user.wire.not_transcribed(result.error or "")
+        else:
+            seconds = (user.closed.at - user.start) / SAMPLE_RATE
+            self._unreported[user.item_id] = number, user.wire.transcribed(transcript.text, seconds)
         effects.append(Record(self._record(user, transcript, scores, {**stages, **result.took_ms}), self._remembered()))
         voiced = measured.voiced if measured is not None else 0.0
         substantial = bool(transcript.text) or voiced >= _COUGH or result.transcript is None
@@ -308,44 +290,6 @@ class Listening:
         shared.speaker = shared.speaker.updated(measured.prosody, measured.weight)
         shared.speaker_range = shared.speaker_range.updated(measured)
         return scores
-
-    def _prosody_event(self, user: UserTurn, measured: TurnProsody, scores: UserScores) -> UserProsodyEvent:
-        track = PitchTrack(start_ms=milliseconds(user.start), hop_ms=_TRACK_HOP_MS, pitch=_rounded(measured.track))
-        return UserProsodyEvent(
-            event_id=self._shared.event_id(),
-            item_id=user.item_id,
-            final=True,
-            track=track,
-            features=by_name(measured.prosody.values),
-            z=by_name(scores.z),
-            level=by_name(scores.level),
-            duration_s=round(measured.duration, 3),
-            voiced_s=round(measured.voiced, 3),
-            flags=list(measured.flags),
-        )
-
-    def _transcription(
-        self, user: UserTurn, transcript: Transcript
-    ) -> ConversationItemInputAudioTranscriptionCompletedEvent | ConversationItemInputAudioTranscriptionFailedEvent:
-        assert user.closed is not None and user.result is not None
-        if user.result.transcript is None:
-            details = failed.Error(type="server_error", code="transcription_failed", message=user.result.error or "")
-            return ConversationItemInputAudioTranscriptionFailedEvent(
-                type="conversation.item.input_audio_transcription.failed",
-                event_id=self._shared.event_id(),
-                item_id=user.item_id,
-                content_index=0,
-                error=details,
-            )
-        seconds = (user.closed.at - user.start) / SAMPLE_RATE
-        return ConversationItemInputAudioTranscriptionCompletedEvent(
-            type="conversation.item.input_audio_transcription.completed",
-            event_id=self._shared.event_id(),
-            item_id=user.item_id,
-            content_index=0,
-            transcript=transcript.text,
-            usage=completed.UsageTranscriptTextUsageDuration(type="duration", seconds=round(seconds, 3)),
-        )
 
     def _record(
         self, user: UserTurn, transcript: Transcript, scores: UserScores | None, latencies: Mapping[str, float]
@@ -387,15 +331,9 @@ class Listening:
         if len(words) <= len(user.shown) or words[: len(user.shown)] != user.shown:
             return []
         new = words[len(user.shown) :]
-        event = ConversationItemInputAudioTranscriptionDeltaEvent(
-            type="conversation.item.input_audio_transcription.delta",
-            event_id=self._shared.event_id(),
-            item_id=user.item_id,
-            content_index=0,
-            delta=(" " if user.shown else "") + " ".join(new),
-        )
+        delta = (" " if user.shown else "") + " ".join(new)
         user.shown = words
-        return [Send(event)]
+        return [user.wire.delta(delta)]
 
 
 def _common_prefix(one: list[str], other: list[str]) -> list[str]:
@@ -405,7 +343,3 @@ def _common_prefix(one: list[str], other: list[str]) -> list[str]:
             break
         same += 1
     return one[:same]
-
-
-def _rounded(pitch: tuple[float | None, ...]) -> list[float | None]:
-    return [None if value is None else round(value, 2) for value in pitch]

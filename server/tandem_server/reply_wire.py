@@ -35,6 +35,7 @@ from tandem_server.contract import (
     FeatureMeasure,
     LatencyEvent,
     PitchTrack,
+    StrategyName,
 )
 from tandem_server.conversation_events import Send
 from tandem_server.items import Item
@@ -58,6 +59,7 @@ class ReplyWire:
     response_id: str
     item_id: str
     text_only: bool
+    strategy: StrategyName
     metadata: Mapping[str, str] | None
 
     def created(self) -> Send:
@@ -95,7 +97,7 @@ class ReplyWire:
                 event_id=self.shared.event_id(),
                 response_id=self.response_id,
                 item_id=self.item_id,
-                strategy=self.shared.settings.tandem.strategy,
+                strategy=self.strategy,
                 features=by_name(features.values),
                 z=by_name(scores),
             )
@@ -193,7 +195,7 @@ class ReplyWire:
             EntrainmentEvent(
                 event_id=self.shared.event_id(),
                 exchange=exchange,
-                strategy=self.shared.settings.tandem.strategy,
+                strategy=self.strategy,
                 features=measures,
             )
         )

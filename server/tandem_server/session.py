@@ -299,7 +299,8 @@ class Session:
                 turn.resume(effect.at, *self._audio.since(effect.at))
             case Finalise():
                 turn = self._turns[effect.turn]
-                self._spawn(self._finalise(turn, turn.pause(effect.generation)))
+                pause = turn.pause(effect.generation)
+                self._spawn(self._finalise(turn, pause)).add_done_callback(lambda _: pause.drop())
             case Forget():
                 self._forget(effect.turn)
             case Think():

@@ -102,9 +102,8 @@ def merged(session: Wire, update: RealtimeSessionCreateRequest) -> Wire:
     result["audio"]["input"]["turn_detection"] = _complete(result["audio"]["input"]["turn_detection"])
     for side in ("input", "output"):
         result["audio"][side]["format"] = PCM
-    transcription = result["audio"]["input"]["transcription"]
-    # Clients ask for a cloud model by name; what they get is what is here, and the echo says so.
-    result["audio"]["input"]["transcription"] = session["audio"]["input"]["transcription"] if transcription else None
+    # Clients ask for a cloud model by name, or for none; what they get is what is here, and the echo says so.
+    result["audio"]["input"]["transcription"] = session["audio"]["input"]["transcription"]
     result["audio"]["output"]["voice"] = session["audio"]["output"]["voice"]
     return result
 
@@ -149,8 +148,8 @@ def derived(session: Wire) -> Settings:
         tandem = TandemSettings.model_validate(session["tandem"])
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ClientError(f"session.tandem.{where}: {first['msg']}", param=f"session.tandem.{where}") from None
+        where = ".".join(("session.tandem", *map(str, first["loc"])))
+        raise ClientError(f"{where}: {first['msg']}", param=where) from None
     unknown = sorted(set(tandem.features) - set(NAMES))
     if unknown:
         known = ", ".join(NAMES)

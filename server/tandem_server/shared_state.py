@@ -71,7 +71,12 @@ class SharedState:
     def item_id(self) -> str:
         """A new id for an item."""
         self._items += 1
-        return f"item_{self.session_id.removeprefix('sess_')}_{self._items}"
+        return f"{self.item_prefix}{self._items}"
+
+    @property
+    def item_prefix(self) -> str:
+        """What the ids of our own items begin with; a client's never do."""
+        return f"item_{self.session_id.removeprefix('sess_')}_"
 
     def turn_index(self) -> int:
         """The place of the next recorded turn."""

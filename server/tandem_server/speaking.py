@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
-from tandem_models.prosody import INDEX, Prosody
 from tandem_models.signal import SAMPLE_RATE, WIRE_RATE
 from tandem_server import reply
 from tandem_server.conversation_events import (
@@ -26,12 +24,12 @@ from tandem_server.conversation_events import (
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
 from tandem_server.listening import UserFinished
-from tandem_server.record.records import TurnRecord, TurnStatus
+from tandem_server.live_reply import Reply, ReplyRequest, record, with_speed
+from tandem_server.record.records import TurnRecord
 from tandem_server.reply_wire import ReplyWire
-from tandem_server.shared_state import SharedState, by_name, milliseconds
-from tandem_server.stages.entrain import NEUTRAL, STRATEGIES, Scores, aim
+from tandem_server.shared_state import SharedState
+from tandem_server.stages.entrain import STRATEGIES, Scores, aim
 from tandem_server.stages.protocols import Word
-from tandem_server.stages.sentences import PhraseSplitter
 
 REPLY_DEADLINE: Final = 20.0
 """Seconds without any news of a live reply after which it is given up; the responder's own time-outs come first."""
@@ -41,62 +39,15 @@ NOT_UNDERSTOOD: Final = "Sorry, something went wrong while I was listening. Coul
 """Spoken when the recogniser failed."""
 _SAMPLES: Final = WIRE_RATE / SAMPLE_RATE
 """Samples of agent audio per sample heard."""
-_STATUS: Final[Mapping[reply.Status, TurnStatus]] = {
-    "completed": "completed",
-    "cancelled": "interrupted",
-    "failed": "failed",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyRequest:
-    """Why and how to reply; None means as the session says."""
-
-    to: UserFinished | None = None
-    """The turn that is answered, for the latency figures."""
-    say: str | None = None
-    """Words to be spoken as they are, without asking the responder."""
-    instructions: str | None = None
-    text_only: bool | None = None
-    metadata: Mapping[str, str] | None = None
-
-
-@dataclass(slots=True)
-class Reply:
-    """The reply that is live, or was last."""
-
-    number: int
-    request: ReplyRequest
-    wire: ReplyWire
-    item: Item
-    begun: float
-    """Wall clock (seconds)"""
-    target: Scores = NEUTRAL
-    asked: Prosody | None = None
-    """The target in physical units"""
-    splitter: PhraseSplitter = field(default_factory=PhraseSplitter)
-    phrases: list[str] = field(default_factory=list)
-    """Handed to the voice"""
-    shown: int = 0
-    """Phrases whose text has been sent"""
-    text: str = ""
-    """Sent so far"""
-    sent: int = 0
-    """Samples at WIRE_RATE sent so far"""
-    audible_from: int | None = None
-    """Sample heard when the first audio was sent"""
-    stages: dict[str, float] = field(default_factory=dict)
-    first_phrase: float | None = None
-    measured: ReplyMeasured | None = None
-    cancelled: reply.CancelReason | None = None
-    error: str | None = None
 
 
 class Speaking:
     """Feeds the reply machine and does what it asks."""
 
-    def __init__(self, shared: SharedState) -> None:
+    def __init__(self, shared: SharedState, words_pending: Callable[[], bool]) -> None:
         self._shared = shared
+        self._words_pending = words_pending
+        """Is a turn closed whose words are not known yet?"""
         self._state: reply.State = reply.Silent()
         self._live: Reply | None = None
         self._replies = 0
@@ -131,6 +82,15 @@ class Speaking:
     def begin(self, request: ReplyRequest) -> list[Effect]:
         """Reply now, or as soon as the last reply has been reported. Raises ClientError when one is under way."""
         return self._step(reply.Begin(self._replies), request)
+
+    def words_known(self, finished: UserFinished) -> list[Effect]:
+        """A turn is understood: a reply that was asked for before it was may be thought of now."""
+        live = self._live
+        if live is None or not live.waits or self._current(live.number) is None or self._words_pending():
+            return []
+        live.waits = False
+        live.request = replace(live.request, to=finished, say=None if finished.understood else NOT_UNDERSTOOD)
+        return self._think(live)
 
     def text_came(self, number: int, text: str) -> list[Effect]:
         """A piece of what to say."""
@@ -178,7 +138,7 @@ class Speaking:
             live.text += live.phrases[live.shown]
             effects.append(live.wire.text(live.phrases[live.shown]))
             live.shown += 1
-        binary = shared.settings.tandem.audio_frames == "binary"
+        binary = live.settings.tandem.audio_frames == "binary"
         effects.append(SendAudio(live.wire.response_id, live.item.id, live.sent, news.pcm, binary))
         offset = live.sent / WIRE_RATE
         live.item.words += tuple(Word(word.text, word.start + offset, word.end + offset) for word in news.words)
@@ -218,12 +178,24 @@ class Speaking:
         return []
 
     def cancel(self, reason: reply.CancelReason) -> list[Effect]:
-        """Stop the reply that is under way, if any."""
-        live = self._live
-        if live is None or not isinstance(self._state, reply.Preparing | reply.Speaking):
+        """Stop the reply that is under way, if any. A user who speaks also cuts off what is still being played of the
+        last one, and is not to be talked over by the answer to what was said before."""
+        live, interrupted = self._live, reason == "turn_detected"
+        if interrupted and self._deferred is not None and self._deferred.to is not None:
+            self._deferred = None
+        if live is None:
             return []
-        live.cancelled = reason
-        return self._step(reply.Cancel(live.number))
+        if isinstance(self._state, reply.Preparing | reply.Speaking):
+            live.cancelled = reason
+            return self._step(reply.Cancel(live.number))
+        if not (interrupted and self.audible):
+            return []
+        return self.heard_until(live.item, self._played(live) * 1000 // WIRE_RATE)
+
+    def leave(self) -> list[Effect]:
+        """Nobody listens any more: stop, and begin nothing."""
+        self._deferred = None
+        return self.cancel("client_cancelled")
 
     def heard_until(self, item: Item, audio_end_ms: int) -> list[Effect]:
         """The client says how much was played; a turn that is recorded already is corrected."""
@@ -231,7 +203,8 @@ class Speaking:
         kept = self._kept
         if kept is None or kept.item_id != item.id:
             return []
-        self._kept = replace(kept, heard_text=item.heard_text, status="interrupted")
+        ended = kept.started_ms + item.heard_ms
+        self._kept = replace(kept, ended_ms=ended, heard_text=item.heard_text, status="interrupted")
         return [Record(self._kept)]
 
     def _step(self, event: reply.Event, request: ReplyRequest | None = None) -> list[Effect]:
@@ -248,11 +221,16 @@ class Speaking:
                 case reply.Report():
                     effects += self._report(effect.status)
                 case reply.Defer():
-                    self._deferred = request
+                    self._defer(request or ReplyRequest())
                 case reply.Refuse():
-                    message = "a response is in progress; cancel it or wait for its response.done"
-                    raise ClientError(message, code="conversation_already_has_active_response")
+                    raise _conflict()
         return effects
+
+    def _defer(self, request: ReplyRequest) -> None:
+        """One reply may wait for the end of the last; of two turns the later one is answered."""
+        if self._deferred is not None and (self._deferred.to is None or request.to is None):
+            raise _conflict()
+        self._deferred = request
 
     def _current(self, number: int) -> Reply | None:
         """The live reply, if this is its number and it has not been stopped."""
@@ -267,25 +245,28 @@ class Speaking:
         text_only = settings.text_only if request.text_only is None else request.text_only
         item = Item(shared.item_id(), "assistant", spoken=not text_only, text="", status="in_progress")
         response_id = f"resp_{shared.session_id.removeprefix('sess_')}_{number + 1}"
-        wire = ReplyWire(shared, response_id, item.id, text_only, request.metadata)
-        live = self._live = Reply(number, request, wire, item, shared.now)
-        effects: list[Effect] = [wire.created(), *wire.opened(item)]
-        if not text_only:
-            effects.append(self._aim(live))
-        effects.append(Arm(f"reply:{number}", REPLY_DEADLINE))
+        wire = ReplyWire(shared, response_id, item.id, text_only, settings.tandem.strategy, request.metadata)
+        live = self._live = Reply(number, request, settings, wire, item, shared.now, waits=self._words_pending())
+        effects: list[Effect] = [wire.created(), *wire.opened(item), Arm(f"reply:{number}", REPLY_DEADLINE)]
+        return effects if live.waits else effects + self._think(live)
+
+    def _think(self, live: Reply) -> list[Effect]:
+        """Choose how to speak, and ask what to say."""
+        number, request = live.number, live.request
+        effects: list[Effect] = [] if live.wire.text_only else [self._aim(live)]
         if request.say is not None:
             return effects + self.text_came(number, request.say) + self.text_ended(number)
-        instructions = settings.instructions if request.instructions is None else request.instructions
-        return [*effects, Think(number, shared.items.messages(instructions))]
+        instructions = live.settings.instructions if request.instructions is None else request.instructions
+        return [*effects, Think(number, self._shared.items.messages(instructions))]
 
     def _aim(self, live: Reply) -> Effect:
         """Choose the target. First-form strategies do not read the text, so it is known before the first word."""
-        shared, tandem = self._shared, self._shared.settings.tandem
+        shared, tandem = self._shared, live.settings.tandem
         strategy, _ = STRATEGIES[tandem.strategy]
         features, strength = frozenset(tandem.features), tandem.strength
         live.target = aim(strategy, shared.history, "", strength=strength, features=features, reach=shared.voice.reach)
         shared.history = replace(shared.history, target=live.target)
-        live.asked = _with_speed(shared.voice.normaliser.inverse(live.target), shared.settings.speed)
+        live.asked = with_speed(shared.voice.normaliser.inverse(live.target), live.settings.speed)
         return live.wire.target(live.target, live.asked)
 
     def _phrase(self, live: Reply, phrase: str) -> list[Effect]:
@@ -317,12 +298,17 @@ class Speaking:
     def _stop(self, status: reply.Status) -> list[Effect]:
         live = self._live
         assert live is not None
-        heard = 0
-        if live.audible_from is not None:
-            heard = min(round((self._shared.heard - live.audible_from) * _SAMPLES), live.sent)
+        heard = live.sent  # a client that was not told to stop plays all it has
         if status == "cancelled":
+            heard = self._played(live)
             live.item.heard_ms = heard * 1000 // WIRE_RATE
         return [StopReply(live.number, heard), Arm(f"reply:{live.number}", REPLY_DEADLINE)]
+
+    def _played(self, live: Reply) -> int:
+        """Samples at WIRE_RATE that the user has heard, as far as the clock tells."""
+        if live.audible_from is None:
+            return 0
+        return min(round((self._shared.heard - live.audible_from) * _SAMPLES), live.sent)
 
     def _finish(self, status: reply.Status) -> list[Effect]:
         live = self._live
@@ -341,7 +327,7 @@ class Speaking:
         if realised is not None:
             effects.append(live.wire.entrainment(self._exchanges, live.target, realised))
             self._exchanges += 1
-        self._kept = self._record(live, status, realised)
+        self._kept = record(live, self._shared, status, realised)
         return [*effects, Record(self._kept), Arm(f"reply:{live.number}", REPLY_DEADLINE)]
 
     def _report(self, status: reply.Status) -> list[Effect]:
@@ -352,41 +338,7 @@ class Speaking:
         request, self._deferred = self._deferred, None
         return effects + (self.begin(request) if request is not None else [])
 
-    def _record(self, live: Reply, status: reply.Status, realised: Scores | None) -> TurnRecord:
-        shared, tandem = self._shared, self._shared.settings.tandem
-        started = milliseconds(live.audible_from if live.audible_from is not None else shared.heard)
-        heard_ms = live.item.audio_ms if live.item.heard_ms is None else live.item.heard_ms
-        measured = live.measured.measured if live.measured else None
-        features = by_name(measured.prosody.values) if measured else {}
-        limits = list(live.measured.limits) if live.measured else []
-        return TurnRecord(
-            id=f"turn_{live.item.id}",
-            conversation_id=shared.session_id,
-            index=shared.turn_index(),
-            role="agent",
-            item_id=live.item.id,
-            started_ms=started,
-            ended_ms=started + heard_ms,
-            text=live.item.text or "",
-            heard_text=None if live.item.heard_ms is None else live.item.heard_text,
-            words=tuple(Word(w.text, w.start + started / 1000, w.end + started / 1000) for w in live.item.words),
-            features=features,
-            z=by_name(realised) if realised else {},
-            target=by_name(live.asked.values) if live.asked else {},
-            target_z=by_name(live.target) if live.asked else {},
-            realised=features,
-            strategy=tandem.strategy,
-            strategy_settings={"strength": tandem.strength, "features": tandem.features},
-            latencies=live.stages,
-            status=_STATUS[status],
-            flags={"limits": limits, **({"error": live.error} if live.error else {})},
-        )
 
-
-def _with_speed(target: Prosody, speed: float) -> Prosody:
-    """The target, spoken so many times as fast: the session's `audio.output.speed`."""
-    values = list(target.values)
-    rate = values[INDEX["rate"]]
-    if rate is not None:
-        values[INDEX["rate"]] = rate + math.log(speed)
-    return Prosody(tuple(values), target.version)
+def _conflict() -> ClientError:
+    message = "a response is in progress; cancel it or wait for its response.done"
+    return ClientError(message, code="conversation_already_has_active_response")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -111,12 +112,15 @@ class FakeRecogniserStream:
             self._partial = partial
             self._on_partial(partial)
 
-    async def finish(self) -> Transcript:
+    def finish(self) -> Coroutine[Any, Any, Transcript]:
         if not self._fed:
-            return Transcript("")
+            return self._final("", 0.0)
         line, seconds = self._engine.line(self._finished), self._fed / BYTES_PER_SECOND
         self._finished += 1
         self.reset()
+        return self._final(line, seconds)
+
+    async def _final(self, line: str | EngineError, seconds: float) -> Transcript:
         if isinstance(line, EngineError):
             raise line
         return Transcript(line, spread(line.split(), seconds))

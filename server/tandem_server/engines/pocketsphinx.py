@@ -8,8 +8,8 @@ import asyncio
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from tandem_models.signal import SAMPLE_RATE, exact_div
 from tandem_server.engines import frames
@@ -140,15 +140,24 @@ class PocketSphinxStream:
             seconds = behind / BYTES_PER_SECOND
             self._abandon(EngineError(f"recognition is {seconds:.0f} s behind the speaker", stage="asr"))
 
-    async def finish(self) -> Transcript:
+    def finish(self) -> Coroutine[Any, Any, Transcript]:
         if not self._open:
-            return Transcript("")
+            return self._failed_or_empty(None)
         number, seconds, error = self._number, self._fed / BYTES_PER_SECOND, self._error
         self._next()
         if error is not None:
-            raise error
-        final = self._finals[number] = asyncio.get_running_loop().create_future()
+            return self._failed_or_empty(error)
+        self._finals[number] = asyncio.get_running_loop().create_future()
         self._send(Frame(frames.FINISH, number))
+        return self._final(number, seconds)
+
+    async def _failed_or_empty(self, error: EngineError | None) -> Transcript:
+        if error is not None:
+            raise error
+        return Transcript("")
+
+    async def _final(self, number: int, seconds: float) -> Transcript:
+        final = self._finals[number]
         try:
             async with asyncio.timeout(self._engine.finish_timeout_s):
                 words = await final

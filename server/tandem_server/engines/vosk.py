@@ -10,12 +10,12 @@ import asyncio
 import json
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tandem_models.signal import SAMPLE_RATE
 from tandem_server.errors import ConfigurationError, EngineError, EngineTimeout, EngineUnavailable
@@ -174,15 +174,23 @@ class VoskStream:
             self._error = EngineError(f"recognition is {seconds:.0f} s behind the speaker", stage="asr")
             self._end()
 
-    async def finish(self) -> Transcript:
+    def finish(self) -> Coroutine[Any, Any, Transcript]:
         if not self._open:
-            return Transcript("")
+            return self._failed_or_empty(None)
         number, error = self._number, self._error
         self._next()
         if error is not None:
-            raise error
+            return self._failed_or_empty(error)
         final: asyncio.Future[list[Word]] = asyncio.get_running_loop().create_future()
         self._add(_Job(number, final=final))
+        return self._final(number, final)
+
+    async def _failed_or_empty(self, error: EngineError | None) -> Transcript:
+        if error is not None:
+            raise error
+        return Transcript("")
+
+    async def _final(self, number: int, final: asyncio.Future[list[Word]]) -> Transcript:
         try:
             async with asyncio.timeout(self._engine.finish_timeout_s):
                 words = await final

@@ -45,7 +45,10 @@ class Access:
         return None
 
     def _own(self, origin: str, host: str) -> bool:
-        return urlsplit(origin).netloc.lower() == host.lower() and bool(host)
+        try:
+            return urlsplit(origin).netloc.lower() == host.lower() and bool(host)
+        except ValueError:  # no URL at all, as http://[
+            return False
 
     def _knows_token(self, headers: Mapping[str, str], subprotocols: list[str]) -> bool:
         assert self.token is not None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Path, Query
 
 from tandem_server.record.records import ConversationRecord, TurnRecord
 from tandem_server.routes.realtime import Sessions
@@ -46,7 +46,7 @@ def http_routes(
         return {"object": "list", "data": data, **ends, "has_more": len(found) > limit}
 
     @router.get("/v1/conversations/{conversation_id}", summary="One conversation with its turns")
-    async def conversation(conversation_id: str) -> Json:
+    async def conversation(conversation_id: Annotated[str, Path(max_length=128)]) -> Json:
         store = engines().store
         record = await store.conversation(conversation_id)
         if record is None:

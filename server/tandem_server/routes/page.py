@@ -29,7 +29,7 @@ def guard(app: FastAPI, access: Access) -> None:
 
     @app.middleware("http")
     async def check(request: Request, forward: Callable[[Request], Awaitable[Response]]) -> Response:
-        path = request.url.path
+        path: str = request.scope["path"]  # what is routed by; `request.url` is made of the Host header too
         public = not path.startswith(("/v1/", *_DOCS))
         rules = Access(None, access.hosts, access.origins) if public else access
         refusal = rules.check(request.headers, [])

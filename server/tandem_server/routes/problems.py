@@ -37,3 +37,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(TandemError)
     async def server_error(_: Request, error: TandemError) -> JSONResponse:
         return problem(503, "Not available", str(error))
+
+    @app.exception_handler(Exception)
+    async def bug(_: Request, __: Exception) -> JSONResponse:
+        return problem(500, "Internal error", "a bug of this server; its log says more")

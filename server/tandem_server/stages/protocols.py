@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from tandem_models.prosody import Prosody
 from tandem_models.signal import Audio
@@ -56,8 +56,9 @@ class RecogniserStream(Protocol):
     def feed(self, audio: bytes) -> None:
         """More pcm16 at SAMPLE_RATE. Never blocks; starts an utterance when none is open."""
 
-    async def finish(self) -> Transcript:
-        """End the utterance. Word times are seconds from its first sample. Raises EngineError."""
+    def finish(self) -> Coroutine[Any, Any, Transcript]:
+        """End the utterance at once, and await what it was: `feed` may begin the next one meanwhile. Word times are
+        seconds from its first sample. Awaiting raises EngineError."""
 
     def reset(self) -> None:
         """Drop the open utterance, if any."""

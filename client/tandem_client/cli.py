@@ -1,0 +1,257 @@
+"""The `tandem` command. Thin: subcommands hand their options on, and heavy imports wait for their command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from tandem_server.errors import TandemError
+
+if TYPE_CHECKING:
+    from tandem_client.desktop import Talk
+
+USAGE: Final = 2
+"""Exit code of what the person can put right: a setting, a file, an option (as in every shell tool)."""
+INTERRUPTED: Final = 130
+"""128 + SIGINT."""
+
+app = typer.Typer(
+    name="tandem",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Tandem: a spoken dialogue server whose voice moves towards the way you speak.",
+    epilog="Start with: tandem serve, then tandem talk in a second terminal.",
+)
+models = typer.Typer(no_args_is_help=True, help="Speech recognition models: what there is, and fetching it.")
+app.add_typer(models, name="models")
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", envvar="TANDEM_DATA_DIR", help="Where conversations and models are kept.")
+]
+Token = Annotated[
+    str | None, typer.Option(envvar="TANDEM_TOKEN", show_envvar=True, help="Shared secret of server and clients.")
+]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tandem {version('tandem-dialogue')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before every subcommand."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(envvar="TANDEM_HOST", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(envvar="TANDEM_PORT", help="Port to listen on.")] = None,
+    data_dir: DataDir = None,
+    asr: Annotated[
+        str | None, typer.Option(envvar="TANDEM_ASR", help="Recogniser: auto, pocketsphinx, vosk:NAME, fake.")
+    ] = None,
+    voice: Annotated[
+        str | None, typer.Option(envvar="TANDEM_VOICE", help="Voice: espeak, espeak:VARIANT, fake.")
+    ] = None,
+    response: Annotated[
+        str | None, typer.Option(envvar="TANDEM_RESPONSE", help="What answers: listener, openai:MODEL@URL, fake.")
+    ] = None,
+    token: Token = None,
+) -> None:
+    """Run the server.
+
+    An option that is left out is read from the environment (TANDEM_HOST and so on), else the server's default holds.
+
+    \b
+    [bold]Examples[/bold]
+    tandem serve
+    tandem serve --port 9000 --asr vosk:vosk-model-small-en-us-0.15
+    TANDEM_TOKEN=secret tandem serve --host 0.0.0.0
+    """
+    from tandem_server.app import serve as run_server
+
+    given: dict[str, object] = {
+        "host": host,
+        "port": port,
+        "data_dir": data_dir,
+        "asr": asr,
+        "voice": voice,
+        "response": response,
+        "token": token,
+    }
+    overrides = {name: value for name, value in given.items() if value is not None}
+    raise typer.Exit(run_server(overrides, page=Path(__file__).with_name("web")))
+
+
+@app.command()
+def talk(
+    url: Annotated[
+        str, typer.Option(envvar="TANDEM_URL", show_envvar=True, help="The server's WebSocket.")
+    ] = "ws://127.0.0.1:8000/v1/realtime",
+    token: Token = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="How the voice entrains: neutral, match, rule, anti. Default: the server's.")
+    ] = None,
+    strength: Annotated[
+        float | None, typer.Option(help="How far: 0 is neutral, 1 the whole way, at most 1.5. Default: the server's.")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Your name: the server remembers how you speak from one talk to the next.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Speak this file instead of the microphone (any format, rate, channels).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write a stereo WAV: left what was sent, right the agent, on one clock.")
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Send the file as quickly as the server takes it; for a single utterance.")
+    ] = False,
+    text: Annotated[list[str] | None, typer.Option(help="Type a turn instead of speaking it; may be repeated.")] = None,
+    events: Annotated[
+        Path | None, typer.Option(help="Write every event of the server with its time as JSON lines.")
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds without any news after which to give up.", min=0.1)] = 30.0,
+    microphone: Annotated[str | None, typer.Option(help="Number or part of the name; see tandem devices.")] = None,
+    loudspeaker: Annotated[str | None, typer.Option(help="Number or part of the name; see tandem devices.")] = None,
+) -> None:
+    """Talk with the agent: by microphone, from a file, or by typing.
+
+    \b
+    [bold]Examples[/bold]
+    tandem talk
+    tandem talk --strategy match --strength 0.8 --user ada
+    tandem talk --file question.wav --out conversation.wav --events events.jsonl
+    tandem talk --text "hello there" --out reply.wav
+
+    \b
+    [bold]Exit codes[/bold]
+    0 answered              5 the connection was lost
+    2 options or files      6 no answer in time
+    3 server unreachable    7 the server failed to answer
+    4 token refused         8 settings refused
+    """
+    from tandem_client.desktop import Talk
+
+    _talk(
+        Talk(
+            url=url,
+            token=token,
+            strategy=strategy,
+            strength=strength,
+            user=user,
+            file=file,
+            texts=tuple(text or ()),
+            fast=fast,
+            out=out,
+            events=events,
+            patience=wait,
+            microphone=microphone,
+            loudspeaker=loudspeaker,
+        )
+    )
+
+
+def _talk(wanted: Talk) -> None:
+    import asyncio
+
+    from rich.console import Console
+
+    from tandem_client.desktop import talk as hold
+
+    try:
+        asyncio.run(hold(wanted, Console()))
+    except KeyboardInterrupt:
+        # By microphone it is the way to leave; a file that was cut off was not answered.
+        raise typer.Exit(0 if wanted.live else INTERRUPTED) from None
+
+
+@app.command()
+def devices() -> None:
+    """List microphones and loudspeakers."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tandem_client.device import devices as find
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("number", "name", "inputs", "outputs", "rate (Hz)", "default"):
+        table.add_column(heading, justify="left" if heading in ("name", "default") else "right")
+    for one in find():
+        default = " and ".join(sorted(one.default))
+        table.add_row(str(one.index), one.name, str(one.inputs), str(one.outputs), f"{one.rate:.0f}", default)
+    Console().print(table)
+
+
+@models.command("list")
+def list_models(data_dir: DataDir = None) -> None:
+    """List the models that can be fetched, and which are here."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from tandem_server.engines.vosk_models import DEFAULT, MODELS
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("model", "language", "MB", "here"):
+        table.add_column(heading, justify="right" if heading == "MB" else "left", no_wrap=True)
+    for name, model in MODELS.items():
+        here = "yes" if (_models_dir(data_dir) / name).is_dir() else ""
+        label = f"{model.language} (default)" if name == DEFAULT else model.language
+        table.add_row(name, label, str(model.megabytes), here)
+    Console().print(table)
+
+
+@models.command("fetch")
+def fetch_model(
+    name: Annotated[str, typer.Argument(help="One of `tandem models list`.")], data_dir: DataDir = None
+) -> None:
+    """Fetch a recognition model; a download that broke off goes on where it stopped.
+
+    \b
+    [bold]Example[/bold]
+    tandem models fetch vosk-model-small-en-us-0.15
+    """
+    from tandem_client.download import DownloadBar
+    from tandem_server.model_fetch import fetch
+
+    folder = _models_dir(data_dir)
+    with DownloadBar(name) as bar:
+        target = fetch(name, folder, progress=bar.progress)
+    typer.echo(f"{name} is in {target}")
+
+
+def _models_dir(data_dir: Path | None) -> Path:
+    from tandem_server.config import load
+
+    # As the server will look for them; an address that it would refuse is none of our business here.
+    return load({"host": "127.0.0.1", **({"data_dir": data_dir} if data_dir else {})}).models_dir
+
+
+def main() -> int:
+    """The entry point: what a person can put right is one line, without a traceback (unless TANDEM_DEBUG=1)."""
+    try:
+        app()
+    except TandemError as error:
+        if os.environ.get("TANDEM_DEBUG") == "1":
+            raise
+        typer.echo(f"tandem: {error}", err=True)
+        # CannotTalk knows its code; its module is not imported here because the command line must start quickly.
+        return int(getattr(error, "exit_code", USAGE))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
