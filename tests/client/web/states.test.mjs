@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { afterClose, backoff, socketUrl, subprotocols } from "../../../client/tandem_client/web/connection.js";
+import { DEFAULTS, keep, load, sessionUpdate } from "../../../client/tandem_client/web/settings.js";
+import { CONNECTION, MICROPHONE, microphoneState, plain } from "../../../client/tandem_client/web/states.js";
+
+const failure = (name) => Object.assign(new Error("x"), { name });
+
+test("each failure of the microphone has its own words and a way on", () => {
+  assert.equal(microphoneState(failure("NotAllowedError")), "denied");
+  assert.equal(microphoneState(failure("NotFoundError")), "missing");
+  assert.equal(microphoneState(failure("NotReadableError")), "busy");
+  assert.equal(microphoneState("what"), "failed");
+  for (const state of ["idle", "denied", "missing", "busy", "ended", "failed"]) assert.ok(MICROPHONE[state].action);
+  for (const notice of Object.values(MICROPHONE)) assert.ok(notice.title && notice.text);
+});
+
+test("what a closed socket means", () => {
+  const cases = [
+    [1006, true, null, "waiting"], [1012, true, null, "waiting"], [1001, true, null, "waiting"],
+    [1000, true, null, "closed"], [1008, true, null, "closed"], [1013, true, null, "full"],
+    [1006, false, null, "waiting"], [1006, false, 502, "waiting"], [1006, false, 503, "full"], [1013, false, 200, "full"],
+    [1006, false, 401, "token"], [1006, false, 403, "token"], [1008, false, 200, "token"], [1006, false, 200, "refused"],
+  ];
+  for (const [code, welcomed, probe, state] of cases) {
+    assert.equal(afterClose(code, welcomed, probe), state, `${code} ${welcomed} ${probe}`);
+    assert.ok(CONNECTION[state]);
+  }
+});
+
+test("tries come later and later, up to eight seconds, give or take a quarter", () => {
+  assert.deepEqual([0, 1, 2, 3, 4, 20].map((attempt) => backoff(attempt, 0.5)), [500, 1000, 2000, 4000, 8000, 8000]);
+  assert.equal(backoff(0, 0), 375);
+  assert.equal(backoff(0, 1), 625);
+});
+
+test("the socket is where the page came from; the token is a subprotocol, never in the address", () => {
+  assert.equal(socketUrl(new URL("https://a.example/x?y"), null), "wss://a.example/v1/realtime");
+  assert.equal(socketUrl(new URL("http://127.0.0.1:8000/"), "sess_1"), "ws://127.0.0.1:8000/v1/realtime?session_id=sess_1");
+  assert.deepEqual(subprotocols(""), ["realtime"]);
+  assert.deepEqual(subprotocols("abc"), ["realtime", "openai-insecure-api-key.abc"]);
+});
+
+test("errors are sentences", () => {
+  assert.equal(plain({ code: null, message: "the voice failed" }), "The voice failed.");
+  assert.match(plain({ code: "unknown_event_type", message: "unknown event type 'x'" }), /Reload/);
+});
+
+test("settings are kept, and what no longer fits is left out", () => {
+  const storage = { kept: null, getItem: () => storage.kept, setItem: (_, value) => { storage.kept = value; } };
+  assert.deepEqual(load(storage), { ...DEFAULTS });
+  keep(storage, { ...DEFAULTS, strategy: "anti", strength: 0.3 });
+  assert.equal(load(storage).strategy, "anti");
+  storage.kept = JSON.stringify({ strength: "much", features: ["rate", "charm"], userId: 4 });
+  assert.deepEqual(load(storage), { ...DEFAULTS, features: ["rate"] });
+  storage.kept = "{";
+  assert.deepEqual(load(storage), { ...DEFAULTS });
+});
+
+test("nobody in particular is null", () => {
+  const { session } = sessionUpdate({ ...DEFAULTS, userId: "  " });
+  assert.equal(session.tandem.user_id, null);
+  assert.equal(session.audio.input.turn_detection.interrupt_response, true);
+  assert.equal(sessionUpdate({ ...DEFAULTS, userId: " p07 " }).session.tandem.user_id, "p07");
+});
