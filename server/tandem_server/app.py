@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from tandem_models.extract import UNKNOWN_RANGE
 from tandem_models.realise import voice_range
+from tandem_server import contract
 from tandem_server.config import Config, load
 from tandem_server.engines.fakes import FakeVoiceActivity
 from tandem_server.engines.recognisers import make_recogniser
@@ -66,6 +67,7 @@ class Running:
 async def make_engines(config: Config) -> Engines:
     """Make and start every engine, all at once. Raises ConfigurationError, EngineError or StoreError."""
     _make_folder(config.data_dir)
+    contract.prepare()
     recogniser = make_recogniser(config.asr, config.models_dir)
     voice = make_voice(config.voice)
     key = config.api_key.get_secret_value() if config.api_key else os.environ.get("OPENAI_API_KEY")

@@ -8,8 +8,9 @@ that what we send is what its users' type checkers expect. Unknown client events
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from openai.types.realtime import (
     ConversationItemCreateEvent,
@@ -156,6 +157,22 @@ class LatencyEvent(TandemModel):
 
 TandemEvent = UserProsodyEvent | AgentTargetEvent | AgentRealisedEvent | EntrainmentEvent | LatencyEvent
 ServerEvent = RealtimeServerEvent | TandemEvent
+
+
+def prepare() -> None:
+    """Build every validator now (25 ms): the `openai` package builds each at its first use, in somebody's reply."""
+    for model in event_types(ServerEvent):
+        model.model_rebuild()
+
+
+def event_types(union: object) -> Iterator[type[BaseModel]]:
+    """The message classes of a union, however it is nested."""
+    for part in get_args(union):
+        if isinstance(part, type):
+            if issubclass(part, BaseModel):
+                yield part
+        else:
+            yield from event_types(part)
 
 
 def parse_client_event(message: str | bytes) -> ClientEvent:

@@ -39,6 +39,7 @@ class Listener:
 
     def __init__(self, now: Callable[[], datetime] = local_time) -> None:
         self._now = now
+        reply_to((Message("user", "hello"),), now())  # compiles the patterns, so that no caller waits for it
 
     async def respond(self, messages: Sequence[Message]) -> AsyncIterator[str]:
         """One sentence at a time; never fails."""
