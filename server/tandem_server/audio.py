@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
@@ -26,6 +27,11 @@ def decode_base64(audio: str) -> bytes:
     if len(data) % 2:
         raise ClientError("audio holds half a sample; pcm16 has two bytes each", code="invalid_audio", param="audio")
     return data
+
+
+def level(frame: Audio) -> float:
+    """Root mean square of a frame in dB re full scale."""
+    return 10.0 * math.log10(float(np.mean(np.square(frame))) + 1e-12)
 
 
 class AudioInput:

@@ -68,6 +68,7 @@ from tandem_server.record.records import TurnRecord
 from tandem_server.settings import default_session, derived, merged
 from tandem_server.shared_state import AgentVoice, SharedState, milliseconds
 from tandem_server.speaking import NOT_UNDERSTOOD, Speaking
+from tandem_server.stages.entrain import UNHEARD
 
 MOST_ITEMS: Final = 2_000
 """Items a conversation may hold: hours of talk, and a bound on what one client can make us keep."""
@@ -144,7 +145,7 @@ class Conversation:
         match news:
             case FrameHeard():
                 self._shared.heard = news.end
-                return self._noticed(listening.frame(news.end, news.probability, speaking.audible))
+                return self._noticed(listening.frame(news, speaking.audible))
             case ClientSent():
                 return self._client(news.event)
             case PartialHeard():
@@ -210,7 +211,8 @@ class Conversation:
 
     def _speaker_loaded(self, news: SpeakerLoaded) -> list[Effect]:
         shared = self._shared
-        if news.speaker is None or news.user_id != shared.settings.tandem.user_id or shared.history.user:
+        heard = any(scores != UNHEARD for scores in shared.history.user)
+        if news.speaker is None or news.user_id != shared.settings.tandem.user_id or heard:
             return []
         try:
             speaker = Normaliser.from_dict(news.speaker.normaliser).carried_over()
@@ -276,6 +278,7 @@ class Conversation:
         previous, added = shared.add(item, event.previous_item_id)
         effects: list[Effect] = [added, shared.done(item, previous)]
         if item.role == "user":
+            shared.history = replace(shared.history, user=(*shared.history.user, UNHEARD))
             effects.append(Record(self._typed(item)))
         return effects
 

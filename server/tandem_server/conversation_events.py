@@ -30,6 +30,8 @@ class FrameHeard:
     end: int
     """Sample after its last one, on the session's clock"""
     probability: float
+    level: float = 0.0
+    """dB re full scale"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tandem_server.conversation_events import (
     Finalise,
     Finalised,
     Forget,
+    FrameHeard,
     Listen,
     ListenOn,
     PartialHeard,
@@ -40,6 +41,8 @@ RECORD_DEADLINE: Final = 10.0
 """Seconds a turn may wait for the store before it is reported as not recorded."""
 _ONSET_MARGIN: Final = 160 * SAMPLES_PER_MS
 """Samples before the first voiced frame after a pause that the recogniser gets too: soft onsets."""
+SOFT: Final = 35.0
+"""dB below the loudest frame of the turn: whatever is softer is not speech any more, though the detector lingers."""
 _COUGH: Final = 0.4
 """Seconds of voice; a turn without words and with less voice than this was no turn."""
 
@@ -102,6 +105,9 @@ class Listening:
         self._state: turn.State = turn.Quiet()
         self._turns: dict[int, UserTurn] = {}
         self._evidence: Evidence | None = None
+        self._loudest = 0.0
+        """dB, of the open turn"""
+        self._quiet_since = 0
         self._used = 0
         """Samples that belong to turns already closed: no audio is used twice"""
         self._unreported: dict[str, tuple[int, Effect]] = {}
@@ -127,14 +133,17 @@ class Listening:
         """A turn is closed and not yet understood."""
         return any(one.closed for one in self._turns.values())
 
-    def frame(self, end: int, probability: float, agent_audible: bool) -> list[Effect | Notice]:
+    def frame(self, news: FrameHeard, agent_audible: bool) -> list[Effect | Notice]:
         """One VAD frame."""
+        self._loudest = max(self._loudest, news.level) if self.user_speaking else news.level
+        if news.level > self._loudest - SOFT:
+            self._quiet_since = news.end
         settings = self._shared.settings.turn
         if self._evidence is not None:
             settings = replace(settings, patience=patience(settings.patience, self._evidence))
         if agent_audible:
             settings = replace(settings, min_speech=max(settings.min_speech, BARGE_IN))
-        return self._step(turn.Frame(end, probability), settings)
+        return self._step(turn.Frame(news.end, news.probability, self._quiet_since), settings)
 
     def commit(self) -> list[Effect | Notice]:
         """The client ends the turn. Raises ClientError when there is none."""

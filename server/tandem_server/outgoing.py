@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
+
+from openai.types.realtime import ResponseAudioDeltaEvent
+
+from tandem_models.signal import WIRE_RATE, exact_div
+from tandem_server.contract import AudioFrame, to_json
+from tandem_server.conversation_events import SendAudio
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Four minutes of base64 audio: nobody who reads gets that far behind."""
@@ -14,11 +21,43 @@ ROOM_BYTES: Final = 2 * 1024 * 1024
 SEND_TIMEOUT: Final = 20.0
 """Seconds one message may wait for a client that reads nothing."""
 
+AUDIO_CHUNK: Final = 2 * exact_div(WIRE_RATE, 10)
+"""Bytes of one audio message: 100 ms."""
+
 Message = str | bytes
 
 
 class ClientTooSlowError(Exception):
     """The client does not read what it is sent."""
+
+
+class AudioMessages:
+    """Cuts agent audio into messages, numbered over the session."""
+
+    def __init__(self, session_id: str) -> None:
+        self._name = session_id.removeprefix("sess_")
+        self._sequence = 0
+
+    def of(self, effect: SendAudio) -> Iterator[Message]:
+        """The messages, in the form the client asked for."""
+        for begin in range(0, len(effect.pcm), AUDIO_CHUNK):
+            pcm = effect.pcm[begin : begin + AUDIO_CHUNK]
+            self._sequence += 1
+            if effect.binary:
+                position = (effect.position + begin // 2) * 1000.0 / WIRE_RATE
+                yield AudioFrame("output", self._sequence, position, pcm).encode()
+                continue
+            yield to_json(
+                ResponseAudioDeltaEvent(
+                    type="response.output_audio.delta",
+                    event_id=f"event_{self._name}_a{self._sequence}",
+                    response_id=effect.response_id,
+                    item_id=effect.item_id,
+                    output_index=0,
+                    content_index=0,
+                    delta=base64.b64encode(pcm).decode("ascii"),
+                )
+            )
 
 
 class Outgoing:

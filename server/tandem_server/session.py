@@ -8,19 +8,17 @@ nothing of the session is left.
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from openai.types.realtime import InputAudioBufferAppendEvent, ResponseAudioDeltaEvent
+from openai.types.realtime import InputAudioBufferAppendEvent
 
 from tandem_models.extract import Block, BlockFeatures, PitchRange, analyse
-from tandem_models.prosody import EXTRACTOR_VERSION
-from tandem_models.signal import WIRE_RATE, exact_div
-from tandem_server.audio import AudioInput, decode_base64
+from tandem_server.audio import AudioInput, decode_base64, level
 from tandem_server.contract import AudioFrame, TandemSettings, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
@@ -40,23 +38,22 @@ from tandem_server.conversation_events import (
     News,
     PartialHeard,
     Record,
-    Remember,
     Send,
     SendAudio,
     Speak,
-    SpeakerLoaded,
     Stalled,
     StopReply,
-    StoreReported,
     TextCame,
     TextEnded,
     TextFailed,
     Think,
 )
-from tandem_server.errors import ClientError, EngineError, ProtocolViolation, StoreError
+from tandem_server.deadlines import Deadlines
+from tandem_server.errors import ClientError, EngineError, ProtocolViolation, first_cause
 from tandem_server.hearing import HeardTurn, Pause
-from tandem_server.outgoing import ClientTooSlowError, Message, Outgoing
-from tandem_server.record.records import ConversationRecord, SpeakerRecord, TurnStore
+from tandem_server.keeping import Keeper, conversation_record
+from tandem_server.outgoing import AudioMessages, ClientTooSlowError, Message, Outgoing
+from tandem_server.record.records import TurnStore
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import (
     Recogniser,
@@ -67,15 +64,15 @@ from tandem_server.stages.protocols import (
     VoiceActivityEngine,
 )
 from tandem_server.telemetry import Log
-from tandem_server.utterance import SpokenReply
+from tandem_server.utterance import SpokenReply, closing
 from tandem_server.workers import Workers
 
-AUDIO_CHUNK: Final = 2 * exact_div(WIRE_RATE, 10)
-"""Bytes of one outgoing audio message: 100 ms."""
 STALL: Final = 2.0
 """Seconds without audio after which an open turn is closed: the client is muted or gone."""
-FAREWELL: Final = 6.0
-"""Seconds that what is under way may take to be recorded after the client has left."""
+FAREWELL: Final = 4.0
+"""Seconds that what is under way may take to come to its end after the client has left."""
+LAST_WRITES: Final = 2.0
+"""Seconds more for writing down what has come by then."""
 SLICE: Final = 8
 """Frames heard before others get their turn: a client that sends a file at once must not stall the loop."""
 MOST_MISTAKES: Final = 200
@@ -84,6 +81,10 @@ MOST_MISTAKES: Final = 200
 
 class ConnectionLostError(Exception):
     """The client is gone."""
+
+
+EXPECTED: Final = (ProtocolViolation, ClientTooSlowError, TimeoutError, ConnectionLostError)
+"""Ways in which a client ends its session; anything else that goes wrong at the same time is the cause."""
 
 
 class Connection(Protocol):
@@ -146,21 +147,20 @@ class Session:
         self._connection = connection
         self._limits = limits
         self._log = log.bind(session=session_id)
-        self._conversation = Conversation(
-            session_id,
-            engines.agent,
-            recogniser=engines.recogniser.name,
-            voice_name=engines.voice.name,
-            tandem=tandem,
-        )
+        names = {"recogniser": engines.recogniser.name, "voice_name": engines.voice.name}
+        self._conversation = Conversation(session_id, engines.agent, **names, tandem=tandem)
         self._audio = AudioInput()
         self._outgoing = Outgoing()
         self._turns: dict[int, HeardTurn] = {}
         self._replies: dict[int, SpokenReply] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._records: set[asyncio.Task[None]] = set()
+        """Those of the tasks that write"""
+        self._deadlines = Deadlines(lambda deadline: self._tell(Expired(deadline)), self._spawn)
+        self._keeper = Keeper(engines.store, self._tell, self._log)
+        self._audio_messages = AudioMessages(session_id)
         self._idle = asyncio.Event()
         self._last_message = self._last_audio = time.monotonic()
-        self._sequence = 0
         self._mistakes = 0
         self._group: asyncio.TaskGroup
         self._stream: RecogniserStream
@@ -170,22 +170,27 @@ class Session:
         """Until the client leaves. Raises ProtocolViolation, ClientTooSlowError or TimeoutError when it has to go, and
         EngineError or StoreError when the conversation cannot begin."""
         engines = self._engines
-        await engines.store.open_conversation(self._record())
-        self._detector = await engines.vad.open()
-        try:
+        session, names, version = self._conversation.session, engines.names(), engines.software_version
+        async with AsyncExitStack() as stack:
+            await engines.store.open_conversation(conversation_record(self._id, session, names, version))
+            stack.push_async_callback(lambda: engines.store.close_conversation(self._id, datetime.now(UTC)))
+            self._detector = await engines.vad.open()
+            stack.callback(engines.vad.release, self._detector)
             self._stream = await engines.recogniser.open(self._partial)
-            try:
-                await self._converse()
-            finally:
-                await self._stream.close()
-        finally:
-            engines.vad.release(self._detector)
-            await engines.store.close_conversation(self._id, datetime.now(UTC))
+            stack.push_async_callback(self._stream.close)
+            stack.callback(self._let_go)
+            await self._converse()
+
+    def _let_go(self) -> None:
+        """Drop the audio now: a session refers to itself in circles, so the rest of it waits for the collector."""
+        self._turns.clear()
+        self._replies.clear()
+        self._audio = AudioInput()
 
     async def _converse(self) -> None:
         try:
             async with asyncio.TaskGroup() as self._group:
-                pump = self._group.create_task(self._outgoing.pump(self._connection.send))
+                pump = self._group.create_task(self._pump())
                 watch = self._group.create_task(self._watch())
                 self._perform(self._conversation.start())
                 try:
@@ -198,10 +203,16 @@ class Session:
                     pump.cancel()
                 await self._farewell()
         except BaseExceptionGroup as group:
-            raise _first(group) from None
+            raise first_cause(group, EXPECTED) from None
         finally:
-            for timer in self._timers.values():
-                timer.cancel()
+            self._deadlines.close()
+
+    async def _pump(self) -> None:
+        """Send what is queued. A client that is gone is noticed by `receive` too, which ends the session in order."""
+        try:
+            await self._outgoing.pump(self._connection.send)
+        except ConnectionLostError:
+            self._outgoing.close()
 
     async def _listen(self) -> None:
         """Take the client's messages, one after the other: it is read no faster than it is understood."""
@@ -245,7 +256,7 @@ class Session:
             for turn in self._turns.values():
                 if turn.open:
                     self._analyse(turn, turn.feed(begin, frame))
-            self._tell(FrameHeard(end, probability))
+            self._tell(FrameHeard(end, probability, level(frame)))
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
                 await self._outgoing.room()
@@ -266,15 +277,25 @@ class Session:
     async def _farewell(self) -> None:
         """The client has left: let what it said and heard be recorded, then end everything."""
         self._perform(self._conversation.leave(time.monotonic()))
+        if not await self._at_rest(FAREWELL):
+            self._deadlines.pass_all()  # without what did not come, the rest can still be recorded
+            if not await self._at_rest(LAST_WRITES):
+                self._log.warning("session_not_finished", seconds=FAREWELL + LAST_WRITES)
+        for task in self._tasks:
+            task.cancel()
+
+    async def _at_rest(self, seconds: float) -> bool:
+        """Wait until nothing is under way and all is written; False when it takes too long."""
         try:
-            async with asyncio.timeout(FAREWELL):
+            async with asyncio.timeout(seconds):
                 while not self._conversation.idle:
                     self._idle.clear()
                     await self._idle.wait()
+                if self._records:
+                    await asyncio.wait(self._records)
         except TimeoutError:
-            self._log.warning("session_not_finished", seconds=FAREWELL)
-        for reply in self._replies.values():
-            reply.cancel()
+            return False
+        return True
 
     # News in, effects out ---------------------------------------------------------------------------------------
     def _tell(self, news: News) -> None:
@@ -291,7 +312,8 @@ class Session:
             case Send():
                 self._outgoing.put(to_json(effect.event))
             case SendAudio():
-                self._send_audio(effect)
+                for message in self._audio_messages.of(effect):
+                    self._outgoing.put(message)
             case Listen():
                 self._begin_turn(effect)
             case ListenOn():
@@ -312,16 +334,20 @@ class Session:
             case StopReply():
                 self._spawn(self._reply(effect.reply).stop(effect.heard))
             case Record():
-                self._spawn(self._keep(effect))
+                self._records.add(task := self._spawn(self._keeper.keep(effect)))
+                task.add_done_callback(self._records.discard)
             case LoadSpeaker():
-                self._spawn(self._load(effect.user_id))
+                self._spawn(self._keeper.load(effect.user_id))
             case Arm():
-                self._arm(effect)
+                self._deadlines.arm(effect.deadline, effect.seconds)
             case Disarm():
-                self._disarm(effect.deadline)
+                self._deadlines.disarm(effect.deadline)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._group.create_task(work)
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     # Hearing ----------------------------------------------------------------------------------------------------
     def _begin_turn(self, effect: Listen) -> None:
@@ -383,102 +409,12 @@ class Session:
         return self._replies[number]
 
     async def _think(self, effect: Think) -> None:
-        pieces = self._engines.responder.respond(effect.messages)
         try:
-            async for piece in pieces:
-                self._tell(TextCame(effect.reply, piece))
+            async with closing(self._engines.responder.respond(effect.messages)) as pieces:
+                async for piece in pieces:
+                    self._tell(TextCame(effect.reply, piece))
         except EngineError as error:
             self._log.warning("responder_failed", error=str(error))
             self._tell(TextFailed(effect.reply, str(error)))
         else:
             self._tell(TextEnded(effect.reply))
-        finally:
-            close: Callable[[], Awaitable[None]] | None = getattr(pieces, "aclose", None)
-            if close is not None:
-                await close()
-
-    def _send_audio(self, effect: SendAudio) -> None:
-        for begin in range(0, len(effect.pcm), AUDIO_CHUNK):
-            pcm = effect.pcm[begin : begin + AUDIO_CHUNK]
-            self._sequence += 1
-            if effect.binary:
-                position = (effect.position + begin // 2) * 1000.0 / WIRE_RATE
-                self._outgoing.put(AudioFrame("output", self._sequence, position, pcm).encode())
-                continue
-            delta = ResponseAudioDeltaEvent(
-                type="response.output_audio.delta",
-                event_id=f"event_{self._id.removeprefix('sess_')}_a{self._sequence}",
-                response_id=effect.response_id,
-                item_id=effect.item_id,
-                output_index=0,
-                content_index=0,
-                delta=base64.b64encode(pcm).decode("ascii"),
-            )
-            self._outgoing.put(to_json(delta))
-
-    # Keeping ----------------------------------------------------------------------------------------------------
-    async def _keep(self, effect: Record) -> None:
-        error: str | None = None
-        try:
-            await self._engines.store.record_turn(effect.turn)
-            if effect.speaker is not None:
-                await self._engines.store.save_speaker(_speaker(effect.speaker))
-        except StoreError as failure:
-            error = str(failure)
-            self._log.error("turn_not_recorded", error=error)
-        self._tell(StoreReported(effect.turn.item_id, error))
-
-    async def _load(self, user_id: str) -> None:
-        try:
-            speaker = await self._engines.store.load_speaker(user_id)
-        except StoreError as failure:
-            self._log.error("speaker_not_loaded", error=str(failure))
-            return
-        self._tell(SpeakerLoaded(user_id, speaker))
-
-    def _record(self) -> ConversationRecord:
-        session = self._conversation.session
-        return ConversationRecord(
-            id=self._id,
-            started_at=datetime.now(UTC),
-            user_id=session["tandem"]["user_id"],
-            settings=session,
-            engines=self._engines.names(),
-            software_version=self._engines.software_version,
-            extractor_version=EXTRACTOR_VERSION,
-        )
-
-    # Deadlines --------------------------------------------------------------------------------------------------
-    def _arm(self, effect: Arm) -> None:
-        self._disarm(effect.deadline)
-        loop = asyncio.get_running_loop()
-        self._timers[effect.deadline] = loop.call_later(effect.seconds, self._expired, effect.deadline)
-
-    def _disarm(self, deadline: str) -> None:
-        timer = self._timers.pop(deadline, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _expired(self, deadline: str) -> None:
-        del self._timers[deadline]
-        self._tell(Expired(deadline))
-
-
-def _speaker(known: Remember) -> SpeakerRecord:
-    return SpeakerRecord(known.user_id, known.normaliser, known.pitch_range, datetime.now(UTC))
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The cause among those that a task group collected; cancellation is never it."""
-    causes = [error for error in _leaves(group) if not isinstance(error, asyncio.CancelledError)]
-    order = (ProtocolViolation, ClientTooSlowError, TimeoutError, ConnectionLostError)
-    known = [error for error in causes if isinstance(error, order)]
-    unknown = [error for error in causes if not isinstance(error, order)]
-    return (unknown or known or [asyncio.CancelledError()])[0]
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -39,6 +40,8 @@ SEMANTIC_VAD: Final[Wire] = {
     "create_response": True,
     "interrupt_response": True,
 }
+MOST_CHARACTERS: Final = 262_144
+"""Of a session as JSON: it is kept, and sent back with every update."""
 _EAGERNESS_SILENCE_MS: Final = {"low": 800, "medium": 500, "auto": 500, "high": 350}
 _HYSTERESIS: Final = 0.15
 """Silero's own distance between its two thresholds."""
@@ -98,14 +101,27 @@ def merged(session: Wire, update: RealtimeSessionCreateRequest) -> Wire:
     for fixed in ("type", "object", "id", "model", *_DROPPED):
         fields.pop(fixed, None)
     _refuse_unsupported(fields)
-    result = _deep_merge(session, fields)
+    result = _deep_merge(session, _known(session, fields))
     result["audio"]["input"]["turn_detection"] = _complete(result["audio"]["input"]["turn_detection"])
     for side in ("input", "output"):
         result["audio"][side]["format"] = PCM
     # Clients ask for a cloud model by name, or for none; what they get is what is here, and the echo says so.
     result["audio"]["input"]["transcription"] = session["audio"]["input"]["transcription"]
     result["audio"]["output"]["voice"] = session["audio"]["output"]["voice"]
+    if len(json.dumps(result)) > MOST_CHARACTERS:
+        message = f"a session's settings hold at most {MOST_CHARACTERS} characters"
+        raise ClientError(message, code="too_long", param="session")
     return result
+
+
+def _known(session: Mapping[str, Any], fields: Wire) -> Wire:
+    """The fields that a session has. Clients send others, which must neither be echoed nor pile up; misspelt ones of
+    ours are left for their own model to refuse."""
+    kept = {key: value for key, value in fields.items() if key in session}
+    for key in ("audio", "input", "output"):
+        if isinstance(kept.get(key), Mapping):
+            kept[key] = _known(session[key], kept[key])
+    return kept
 
 
 def _refuse_unsupported(fields: Wire) -> None:

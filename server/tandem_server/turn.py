@@ -82,6 +82,8 @@ class Frame:
     end: int
     """Sample after its last one."""
     probability: float
+    quiet_since: int | None = None
+    """Sample from which on it has been quiet, if the level tells; the detector's probability falls later than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +244,10 @@ def open_turn(state: State, event: Event) -> Outcome:
 def pause(state: State, event: Event) -> Outcome:
     """The user falls silent."""
     assert isinstance(state, Hearing) and isinstance(event, Frame)
-    return Pausing(state.turn, state.start, event.end - VAD_FRAME, settled=False), ()
+    since = event.end - VAD_FRAME
+    if event.quiet_since is not None:
+        since = max(min(since, event.quiet_since), state.start)
+    return Pausing(state.turn, state.start, since, settled=False), ()
 
 
 def settle(state: State, event: Event) -> Outcome:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
 from tandem_models.extract import PitchRange, TurnProsody
+from tandem_models.prosody import FEATURES, INDEX
 from tandem_models.realise import Limit, Realised, measure, realise
 from tandem_models.signal import WIRE_RATE, Audio, float_to_pcm16
 from tandem_models.text import syllables
@@ -17,6 +19,7 @@ from tandem_server.errors import EngineError
 from tandem_server.stages.protocols import Utterance, Voice, Word
 from tandem_server.workers import Workers
 
+T = TypeVar("T")
 _SENTENCE_PAUSE, _CLAUSE_PAUSE = 0.25, 0.1
 """Seconds between phrases: engines trim the silence around theirs."""
 _CHECKED_FROM: Final = 1
@@ -77,9 +80,10 @@ class SpokenReply:
     async def _speak(self) -> None:
         try:
             while (phrase := await self._phrases.get()) is not None:
-                async for spoken in self._voice.speak(phrase.text, phrase.target):
-                    self._deliver(phrase, spoken, await self._realise(phrase, spoken))
-                    await self._room()
+                async with closing(self._voice.speak(phrase.text, phrase.target)) as utterances:
+                    async for spoken in utterances:
+                        self._deliver(phrase, spoken, await self._realise(phrase, spoken))
+                        await self._room()
         except EngineError as error:
             self._tell(VoiceFailed(self._number, str(error)))
             return
@@ -135,7 +139,19 @@ class SpokenReply:
         return measured, limits
 
 
+@asynccontextmanager
+async def closing(pieces: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Close an iterator that can be closed when it is left, rather than when it is collected as garbage."""
+    try:
+        yield pieces
+    finally:
+        close: Callable[[], Awaitable[None]] | None = getattr(pieces, "aclose", None)
+        if close is not None:
+            await close()
+
+
 def _in_words(limit: Limit) -> str:
+    feature = FEATURES[INDEX[limit.feature]]
     if limit.granted is None:
-        return f"{limit.feature} could not be moved ({limit.reason})"
-    return f"{limit.feature} was asked to be {limit.asked:.2f} and could be {limit.granted:.2f} ({limit.reason})"
+        return f"{feature.label}: could not be moved ({limit.reason})"
+    return f"{feature.label}: {limit.asked:.2f} {feature.unit} was asked, {limit.granted:.2f} possible ({limit.reason})"

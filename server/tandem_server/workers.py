@@ -17,6 +17,8 @@ from tandem_server.errors import EngineError
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_ATTEMPTS: Final = 3
+"""Of one call: the second is for the death of a neighbour, the third for both dying one after the other."""
 _PRELOADED: Final = ["tandem_models.extract", "tandem_models.realise"]
 
 
@@ -34,15 +36,19 @@ class Workers:
         await asyncio.gather(*(loop.run_in_executor(pool, os.getpid) for _ in range(self._count)))
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of the call in a worker. Raises what it raises, and EngineError when the worker died of it."""
-        pool = self._ready()
-        try:
-            return await asyncio.wrap_future(pool.submit(function, *args, **kwargs))
-        except BrokenProcessPool:
-            if self._pool is pool:
-                self._pool = None
-                pool.shutdown(wait=False)
-            raise EngineError("a prosody worker died; the next call gets a new one", stage="prosody") from None
+        """The result of the call in a worker. Raises what it raises, and EngineError when workers die of it.
+
+        A worker that dies takes the calls of every caller with it, so each is made again, in new processes.
+        """
+        for _ in range(_ATTEMPTS):
+            pool = self._ready()
+            try:
+                return await asyncio.wrap_future(pool.submit(function, *args, **kwargs))
+            except BrokenProcessPool:
+                if self._pool is pool:
+                    self._pool = None
+                    pool.shutdown(wait=False)
+        raise EngineError("prosody workers died; the next call gets new ones", stage="prosody")
 
     async def close(self) -> None:
         """End the processes and wait for them; idempotent."""

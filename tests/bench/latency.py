@@ -46,8 +46,8 @@ VAD: Final[dict[str, dict[str, Any] | None]] = {
     "200 ms": {"type": "server_vad", "silence_duration_ms": 200},
 }
 HEADER: Final = """\
-engines vad     call-  answered   wait ms       without silence  silence/words/     loop lag ms          CPU %   MB
-                ers               p50    p95     p50    p95     response/voice     p50    p95    max    /call   /call"""
+engines vad     call- answer  cut   no   wait ms       without silence  silence/words/   loop lag ms      CPU %  MB
+                ers       ed  off answ   p50    p95     p50    p95    response/voice   p50    p95   max   /call /call"""
 REFERENCE: Final = """\
 Reference points, measured elsewhere on a busy two-core machine (design references):
   Pipecat, instant stubs           70-100 ms without its turn model, 200-310 ms with it; 5.7 % of a core per session
@@ -69,6 +69,8 @@ class Figures:
     waits: list[float] = field(default_factory=list)
     stages: list[dict[str, float]] = field(default_factory=list)
     unanswered: int = 0
+    cut_off: int = 0
+    """Utterances answered before their end"""
 
 
 def recordings(folder: Path, most: int) -> list[Recording]:
@@ -144,8 +146,10 @@ class Caller:
             if isinstance(message, bytes):
                 if not self._heard and np.abs(pcm16_to_float(AudioFrame.decode(message).pcm)).max() > AUDIBLE:
                     self._heard = True
-                    if self._sent_last:  # an answer before the end is a cut, counted by its absence
+                    if self._sent_last:
                         self._figures.waits.append((time.perf_counter() - self._sent_last) * 1000.0)
+                    else:
+                        self._figures.cut_off += 1
                 continue
             event = json.loads(message)
             if event["type"] == "tandem.latency":
@@ -233,6 +237,7 @@ async def measure(
         "sessions": callers,
         "answers": len(figures.waits),
         "unanswered": figures.unanswered,
+        "cut_off": figures.cut_off,
         "wait_p50_ms": percentile(figures.waits, 0.5),
         "wait_p95_ms": percentile(figures.waits, 0.95),
         "work_p50_ms": percentile(work, 0.5),
@@ -250,10 +255,10 @@ def show(engines: str, row: dict[str, Any]) -> None:
     parts = "/".join(f"{stages[name]:.0f}" for name in ("endpoint", "transcript", "response", "voice"))
     lag = row["loop_lag_ms"]
     print(
-        f"{engines:5} {row['vad']:8} {row['sessions']:4} {row['answers']:4}/{row['answers'] + row['unanswered']:<4}"
+        f"{engines:5} {row['vad']:8} {row['sessions']:4} {row['answers']:5} {row['cut_off']:4} {row['unanswered']:4} "
         f"{row['wait_p50_ms']:7.0f} {row['wait_p95_ms']:6.0f} {row['work_p50_ms']:7.0f} {row['work_p95_ms']:6.0f}   "
-        f"{parts:>16}   {lag.get('p50', 0):5.1f} {lag.get('p95', 0):6.1f} {lag.get('max', 0):6.1f}"
-        f"{row['cpu_percent_of_a_core_per_session']:8.1f} {row['memory_mb_per_session']:8.1f}",
+        f"{parts:>15}  {lag.get('p50', 0):5.1f} {lag.get('p95', 0):6.1f} {lag.get('max', 0):5.0f}"
+        f"{row['cpu_percent_of_a_core_per_session']:8.1f}{row['memory_mb_per_session']:7.1f}",
         flush=True,
     )
 

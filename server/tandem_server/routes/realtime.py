@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Final
@@ -19,6 +20,8 @@ from tandem_server.telemetry import Log
 
 NORMAL, GOING_AWAY, POLICY, INTERNAL, TRY_LATER = 1000, 1001, 1008, 1011, 1013
 """Close codes of RFC 6455 and the IANA registry."""
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that a close frame may wait to be sent."""
 RETRY_AFTER: Final = 10
 """Seconds a caller is asked to wait when all places are taken."""
 
@@ -55,8 +58,10 @@ class Socket:
         if self._websocket.application_state is WebSocketState.DISCONNECTED:
             return
         try:
-            await self._websocket.close(code, reason.encode()[:120].decode(errors="ignore"))
-        except (WebSocketDisconnect, RuntimeError):
+            # Who does not read what it was sent does not read this either, and would keep its place for ever.
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._websocket.close(code, reason.encode()[:120].decode(errors="ignore"))
+        except (WebSocketDisconnect, RuntimeError, TimeoutError):
             return
 
 

@@ -30,6 +30,10 @@ class UserScores:
     """Against the population."""
 
 
+UNHEARD: Final = UserScores((None,) * len(NAMES), (None,) * len(NAMES))
+"""A turn that was typed."""
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """What a strategy may know: both sides, oldest first, and what was last asked of the voice."""

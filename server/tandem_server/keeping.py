@@ -1,0 +1,63 @@
+"""What one session writes into the store and reads from it; every failure becomes news or a line in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from tandem_models.prosody import EXTRACTOR_VERSION
+from tandem_server.conversation_events import News, Record, Remember, SpeakerLoaded, StoreReported
+from tandem_server.errors import StoreError
+from tandem_server.record.records import ConversationRecord, JsonObject, SpeakerRecord, TurnStore
+from tandem_server.telemetry import Log
+
+
+class Keeper:
+    """Performs Record and LoadSpeaker."""
+
+    def __init__(self, store: TurnStore, tell: Callable[[News], None], log: Log) -> None:
+        self._store = store
+        self._tell = tell
+        self._log = log
+
+    async def keep(self, effect: Record) -> None:
+        """The turn, and what was learnt of the speaker."""
+        error: str | None = None
+        try:
+            await self._store.record_turn(effect.turn)
+            if effect.speaker is not None:
+                await self._store.save_speaker(_speaker(effect.speaker))
+        except StoreError as failure:
+            error = str(failure)
+            self._log.error("turn_not_recorded", error=error)
+        self._tell(StoreReported(effect.turn.item_id, error))
+
+    async def load(self, user_id: str) -> None:
+        """What is remembered of a user."""
+        try:
+            speaker = await self._store.load_speaker(user_id)
+        except StoreError as failure:
+            self._log.error("speaker_not_loaded", error=str(failure))
+            return
+        self._tell(SpeakerLoaded(user_id, speaker))
+
+
+def conversation_record(
+    session_id: str, session: JsonObject, engines: Mapping[str, str], software_version: str
+) -> ConversationRecord:
+    """A conversation that begins now, with the settings as the protocol shows them."""
+    tandem = session["tandem"]
+    assert isinstance(tandem, Mapping)
+    return ConversationRecord(
+        id=session_id,
+        started_at=datetime.now(UTC),
+        user_id=tandem["user_id"],
+        settings=session,
+        engines=engines,
+        software_version=software_version,
+        extractor_version=EXTRACTOR_VERSION,
+    )
+
+
+def _speaker(known: Remember) -> SpeakerRecord:
+    return SpeakerRecord(known.user_id, known.normaliser, known.pitch_range, datetime.now(UTC))

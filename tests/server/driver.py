@@ -1,0 +1,331 @@
+"""Plays the caller and every engine for one Conversation, in virtual time, and audits everything it is asked to do.
+
+Nothing is answered until the test says so: effects that want an answer wait in `waiting`, deadlines in `armed`. What
+the audit finds wrong is an AssertionError at the moment it happens, in every test that uses the driver.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from openai.types.realtime import RealtimeServerEvent
+from pydantic import TypeAdapter
+
+from tandem_models.extract import TurnProsody
+from tandem_models.prosody import NAMES, Prosody
+from tandem_models.signal import SAMPLES_PER_MS, VAD_FRAME, WIRE_RATE
+from tandem_server.contract import TandemEvent, TandemSettings, parse_client_event, to_json
+from tandem_server.conversation import Conversation
+from tandem_server.conversation_events import (
+    Arm,
+    ClientSent,
+    Disarm,
+    Effect,
+    EndSpeech,
+    Expired,
+    Finalise,
+    Finalised,
+    Forget,
+    FrameHeard,
+    Listen,
+    ListenOn,
+    LoadSpeaker,
+    News,
+    PhraseSpoken,
+    Record,
+    ReplyMeasured,
+    Send,
+    SendAudio,
+    Speak,
+    SpeakerLoaded,
+    StopReply,
+    StoreReported,
+    TextCame,
+    TextEnded,
+    Think,
+)
+from tandem_server.engines.fakes import FakeVoice, spread
+from tandem_server.shared_state import AgentVoice
+from tandem_server.stages.protocols import Transcript
+
+T = TypeVar("T")
+SPEECH, SILENCE = 0.9, 0.05
+"""Probabilities on either side of every threshold."""
+PHRASE: Final = WIRE_RATE
+"""Samples of audio of every phrase the driver speaks: one second."""
+Waiting = Finalise | Think | Speak | EndSpeech | StopReply | Record | LoadSpeaker
+_OPENAI: Final[TypeAdapter[Any]] = TypeAdapter(RealtimeServerEvent)
+_TANDEM: Final[TypeAdapter[Any]] = TypeAdapter(TandemEvent)
+
+USUAL: Final = Prosody((6.0, 4.0, 68.0, 10.0, -4.6, -2.4, 15.0, 1.5))
+
+
+def spoke(prosody: Prosody = USUAL, voiced: float = 1.0) -> TurnProsody:
+    """A turn as the extractor hears it."""
+    return TurnProsody(prosody, 2.0, voiced, (), (6.0, None, 5.5), (120.0, 150.0))
+
+
+class Audit:
+    """What must hold of everything that is sent and asked for, at any moment."""
+
+    def __init__(self) -> None:
+        self.event_ids: set[str] = set()
+        self.created: list[str] = []
+        self.done: list[str] = []
+        self.audio_open: set[str] = set()
+        self.speech_open: str | None = None
+        self.listening: set[int] = set()
+        self.stopped: set[int] = set()
+        self.used = 0
+        """Samples that belong to closed or cleared turns"""
+        self.places: dict[str, int] = {}
+
+    def check(self, effect: Effect, heard: int) -> None:
+        """Raises AssertionError."""
+        match effect:
+            case Send():
+                self._event(json.loads(to_json(effect.event)), heard)
+            case SendAudio():
+                assert effect.response_id in self.audio_open, "audio of a reply that is not open"
+                assert effect.pcm and len(effect.pcm) % 2 == 0
+            case Listen():
+                assert effect.start >= self.used, "audio is used twice"
+                assert effect.start <= heard and effect.start % VAD_FRAME == 0
+                assert effect.turn not in self.listening
+                self.listening.add(effect.turn)
+            case Finalise() | ListenOn():
+                assert effect.turn in self.listening, "a turn that is not listened to"
+            case Forget():
+                self.listening.remove(effect.turn)
+            case Think() | Speak() | EndSpeech():
+                assert effect.reply not in self.stopped, "work for a reply that was stopped"
+            case StopReply():
+                assert effect.reply not in self.stopped, "stopped twice"
+                self.stopped.add(effect.reply)
+            case Record():
+                self._place(effect)
+            case Arm() | Disarm() | LoadSpeaker():
+                pass
+
+    def _place(self, effect: Record) -> None:
+        turn = effect.turn
+        assert self.places.setdefault(turn.id, turn.index) == turn.index, "a turn changed its place"
+        assert len(set(self.places.values())) == len(self.places), "two turns in one place"
+
+    def _event(self, event: dict[str, Any], heard: int) -> None:
+        kind: str = event["type"]
+        validates(event)
+        assert event["event_id"] not in self.event_ids, "an event id was used twice"
+        self.event_ids.add(event["event_id"])
+        match kind:
+            case "response.created":
+                assert self.created == self.done, "two replies are live"
+                self.created.append(event["response"]["id"])
+            case "response.done":
+                self.done.append(event["response"]["id"])
+                assert self.created == self.done, "a terminal without its reply"
+                assert not self.audio_open, "a terminal before its audio was done"
+            case "response.content_part.added":
+                self.audio_open.add(event["response_id"])
+            case "response.content_part.done":
+                self.audio_open.remove(event["response_id"])
+            case "input_audio_buffer.speech_started":
+                assert self.speech_open is None, "speech started twice"
+                self.speech_open = event["item_id"]
+            case "input_audio_buffer.speech_stopped":
+                assert self.speech_open == event["item_id"], "speech stopped that had not started"
+                self.speech_open = None
+            case "input_audio_buffer.committed":
+                self.used = heard
+            case "input_audio_buffer.cleared":
+                self.used, self.speech_open = heard, None
+        if "response_id" in event:
+            assert self.created and self.created[-1] == event["response_id"], "content of another reply"
+            assert event["response_id"] not in self.done, "content after the terminal"
+
+
+def validates(event: Mapping[str, Any]) -> None:
+    """Raises unless the event is one of the `openai` package's, or one of ours, to the letter."""
+    adapter = _TANDEM if event["type"].startswith("tandem.") else _OPENAI
+    adapter.validate_json(json.dumps(event), strict=True)
+
+
+class Driver:
+    """One conversation and all that is around it."""
+
+    def __init__(self, tandem: TandemSettings | None = None) -> None:
+        self.conversation = Conversation(
+            "sess_t",
+            AgentVoice.of(FakeVoice.calibration),
+            recogniser="fake ears",
+            voice_name="fake voice",
+            tandem=tandem or TandemSettings(),
+        )
+        self.audit = Audit()
+        self.heard = 0
+        self.now = 100.0
+        self.effects: list[Effect] = []
+        self.waiting: list[Waiting] = []
+        self.armed: dict[str, float] = {}
+        self.line = "hello there"
+        """What the recogniser will have heard"""
+        self.measured: TurnProsody | None = spoke()
+        """What the extractor will have found in the user's turn"""
+        self.reply = "It is nice to hear you. Tell me more."
+        """What the responder will say: two phrases"""
+        self.perform(self.conversation.start())
+
+    # News --------------------------------------------------------------------------------------------------------
+    def tell(self, news: News) -> list[Effect]:
+        """What the conversation wants done about it."""
+        return self.perform(self.conversation.handle(news, self.now))
+
+    def perform(self, effects: list[Effect]) -> list[Effect]:
+        """Note and audit the effects."""
+        for effect in effects:
+            self.audit.check(effect, self.heard)
+            self.effects.append(effect)
+            if isinstance(effect, Waiting):
+                self.waiting.append(effect)
+            elif isinstance(effect, Arm):
+                self.armed[effect.deadline] = effect.seconds
+            elif isinstance(effect, Disarm):
+                self.armed.pop(effect.deadline, None)
+        return effects
+
+    def hear(self, probability: float, frames: int = 1) -> list[Effect]:
+        """So many VAD frames of one kind."""
+        effects: list[Effect] = []
+        for _ in range(frames):
+            self.heard += VAD_FRAME
+            self.now += VAD_FRAME / SAMPLES_PER_MS / 1000.0
+            effects += self.tell(FrameHeard(self.heard, probability))
+        return effects
+
+    def client(self, kind: str, **fields: object) -> list[Effect]:
+        """An event of the client, through the contract's own door."""
+        return self.tell(ClientSent(parse_client_event(json.dumps({"type": kind, **fields}))))
+
+    def update(self, **session: object) -> list[Effect]:
+        """session.update."""
+        return self.client("session.update", session={"type": "realtime", **session})
+
+    def detect(self, **turn_detection: object) -> list[Effect]:
+        """session.update of the server's voice activity detection."""
+        return self.update(audio={"input": {"turn_detection": {"type": "server_vad", **turn_detection}}})
+
+    def manual(self) -> list[Effect]:
+        """session.update: the client commits."""
+        return self.update(audio={"input": {"turn_detection": None}})
+
+    # Answers ------------------------------------------------------------------------------------------------------
+    def take(self, kind: type[Waiting]) -> Any:
+        """The oldest effect of this kind that waits, no longer waiting."""
+        found = next(effect for effect in self.waiting if isinstance(effect, kind))
+        self.waiting.remove(found)
+        return found
+
+    def answer(self, *kinds: type[Waiting]) -> list[Effect]:
+        """Answer the oldest waiting effect of each kind as a healthy engine would."""
+        return [effect for kind in kinds for effect in self.answer_one(self.take(kind))]
+
+    def answer_one(self, effect: Waiting) -> list[Effect]:
+        """As a healthy engine would."""
+        return [one for news in self.usual(effect) for one in self.tell(news)]
+
+    def usual(self, effect: Waiting) -> Iterable[News]:
+        """The news that a healthy engine answers with."""
+        match effect:
+            case Finalise():
+                transcript = Transcript(self.line, spread(self.line.split(), 1.0))
+                return [Finalised(effect.turn, effect.generation, transcript, self.measured, took_ms={"recogniser": 9})]
+            case Think():
+                return [TextCame(effect.reply, self.reply), TextEnded(effect.reply)]
+            case Speak():
+                words = spread(effect.text.split(), PHRASE / WIRE_RATE)
+                return [PhraseSpoken(effect.reply, effect.phrase, bytes(2 * PHRASE), words)]
+            case EndSpeech():
+                return [ReplyMeasured(effect.reply, spoke())]
+            case StopReply():
+                return [ReplyMeasured(effect.reply, spoke() if effect.heard else None)]
+            case Record():
+                return [StoreReported(effect.turn.item_id)]
+            case LoadSpeaker():
+                return [SpeakerLoaded(effect.user_id, None)]
+
+    def settle(self) -> None:
+        """Answer everything, oldest first, until nothing waits."""
+        while self.waiting:
+            self.answer_one(self.waiting.pop(0))
+
+    def expire(self, deadline: str) -> list[Effect]:
+        """A deadline passes."""
+        del self.armed[deadline]
+        return self.tell(Expired(deadline))
+
+    # Shorthands ---------------------------------------------------------------------------------------------------
+    def speak_turn(self, line: str = "hello there", frames: int = 20) -> None:
+        """The user says something and falls silent until the turn is closed; nothing is answered."""
+        self.line = line
+        self.hear(SPEECH, frames)
+        while self.conversation.user_speaking:
+            self.hear(SILENCE)
+
+    def until_replying(self, line: str = "hello there") -> None:
+        """A turn was understood and the reply's first phrase is on its way."""
+        self.speak_turn(line)
+        self.answer(Finalise, Record, Think, Speak)
+
+    # What came of it ----------------------------------------------------------------------------------------------
+    @property
+    def sent(self) -> list[dict[str, Any]]:
+        """Every wire event so far; audio as `response.output_audio.delta` of nothing but its type."""
+        return wire(self.effects)
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """The wire events of one type."""
+        return [event for event in self.sent if event["type"] == kind]
+
+    def kinds(self) -> list[str]:
+        """The types of all wire events, in order."""
+        return [event["type"] for event in self.sent]
+
+    def last(self, kind: type[T]) -> T:
+        """The newest effect of a kind."""
+        return next(effect for effect in reversed(self.effects) if isinstance(effect, kind))
+
+    def all(self, kind: type[T]) -> list[T]:
+        """Every effect of a kind."""
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def records(self) -> dict[str, Any]:
+        """Item id -> its turn as it would be kept now."""
+        return {effect.turn.item_id: effect.turn for effect in self.all(Record)}
+
+
+def wire(effects: Iterable[Effect]) -> list[dict[str, Any]]:
+    """The wire events among effects."""
+    shown = []
+    for effect in effects:
+        if isinstance(effect, Send):
+            shown.append(json.loads(to_json(effect.event)))
+        elif isinstance(effect, SendAudio):
+            shown.append({"type": "response.output_audio.delta"})
+    return shown
+
+
+def kinds(effects: Iterable[Effect]) -> list[str]:
+    """The types of the wire events among effects."""
+    return [event["type"] for event in wire(effects)]
+
+
+def errors(effects: Iterable[Effect]) -> list[str]:
+    """The codes of the `error` events among effects."""
+    return [event["error"]["code"] for event in wire(effects) if event["type"] == "error"]
+
+
+def high(level: float) -> Prosody:
+    """A voice so many semitones above the usual one."""
+    return Prosody.from_dict({name: USUAL[name] if name != "pitch_mean" else level for name in NAMES})

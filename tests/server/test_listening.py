@@ -1,0 +1,285 @@
+"""The user's half: deltas, pauses that are finalised and resumed, deadlines, and what is kept of a turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tandem_models.extract import TurnProsody
+from tandem_models.signal import VAD_FRAME
+from tandem_server.contract import TandemSettings
+from tandem_server.conversation_events import (
+    Arm,
+    Disarm,
+    Finalise,
+    Finalised,
+    Forget,
+    Listen,
+    ListenOn,
+    PartialHeard,
+    Record,
+    Speak,
+    TrackGrew,
+)
+from tandem_server.listening import FINALISE_DEADLINE, RECORD_DEADLINE
+from tandem_server.stages.protocols import Transcript
+
+from .driver import SILENCE, SPEECH, Driver, errors, high, spoke
+
+FALLEN = replace(spoke(), track=(6.0,) * 40 + (2.0,) * 20)
+"""A turn whose pitch falls by four semitones at its end"""
+DELTA = "conversation.item.input_audio_transcription.delta"
+
+
+def deltas(driver: Driver) -> list[str]:
+    return [event["delta"] for event in driver.events(DELTA)]
+
+
+def speaking() -> Driver:
+    """The user has spoken for 640 ms."""
+    driver = Driver()
+    driver.hear(SPEECH, 20)
+    return driver
+
+
+# Words while they are spoken ----------------------------------------------------------------------------------------
+def test_words_are_shown_once_two_hypotheses_agree_but_for_the_last() -> None:
+    driver = speaking()
+    for text in ("what", "what is", "what is the", "what is the"):
+        driver.tell(PartialHeard(0, text))
+
+    assert deltas(driver) == ["what", " is"]
+    driver.speak_turn("what is the time")
+    driver.settle()
+    assert "".join(deltas(driver)) == "what is the time"
+
+
+def test_a_final_that_contradicts_what_was_shown_takes_nothing_back() -> None:
+    driver = speaking()
+    driver.tell(PartialHeard(0, "recognise speech"))
+    driver.tell(PartialHeard(0, "recognise speech"))
+    driver.speak_turn("wreck a nice beach")
+    driver.settle()
+
+    assert deltas(driver) == ["recognise"]
+    (completed,) = driver.events("conversation.item.input_audio_transcription.completed")
+    assert completed["transcript"] == "wreck a nice beach"
+
+
+def test_partials_after_a_pause_go_on_where_the_first_segment_ended() -> None:
+    driver = speaking()
+    driver.hear(SILENCE, 4)
+    driver.line = "what is"
+    driver.answer(Finalise)
+    driver.hear(SPEECH, 10)
+    driver.tell(PartialHeard(0, "the time"))
+    driver.tell(PartialHeard(0, "the time"))
+
+    assert deltas(driver) == ["what is", " the"]
+
+
+def test_partials_of_turns_that_are_not_open_are_late() -> None:
+    driver = speaking()
+    assert driver.tell(PartialHeard(7, "a b")) == []
+    driver.hear(SILENCE, 4)  # settled: the final is on its way
+    assert driver.tell(PartialHeard(0, "a b")) == []
+    driver.settle()
+    assert driver.tell(TrackGrew(3, 0, (1.0,))) == []
+
+
+def test_pitch_is_shown_as_it_is_spoken() -> None:
+    driver = speaking()
+    driver.tell(TrackGrew(0, 500, (1.23456, None)))
+
+    (event,) = driver.events("tandem.user.prosody")
+    assert event["track"] == {"start_ms": 500, "hop_ms": 10, "pitch": [1.23, None]}
+    assert (event["final"], event["features"], event["item_id"]) == (False, None, "item_t_1")
+
+
+# Pauses -------------------------------------------------------------------------------------------------------------
+def test_a_short_pause_is_finalised_early_and_the_close_asks_nothing_more() -> None:
+    driver = speaking()
+    driver.hear(SILENCE, 2)
+    assert driver.all(Finalise) == []
+    driver.hear(SILENCE, 1)  # 96 ms
+    assert driver.all(Finalise) == [Finalise(0, 1)]
+    while driver.conversation.user_speaking:
+        driver.hear(SILENCE)
+    assert driver.all(Finalise) == [Finalise(0, 1)]
+    assert driver.last(Arm) == Arm("turn:0", FINALISE_DEADLINE)
+
+
+def test_who_goes_on_is_heard_from_a_little_before_and_finalised_again() -> None:
+    driver = speaking()
+    driver.hear(SILENCE, 5)
+    driver.hear(SPEECH, 10)
+    assert driver.all(ListenOn) == [ListenOn(0, 25 * VAD_FRAME - 2560)]  # 160 ms before the 26th frame
+    driver.hear(SILENCE, 3)
+    assert driver.all(Finalise) == [Finalise(0, 1), Finalise(0, 2)]
+
+
+def test_the_answer_to_an_earlier_pause_is_late() -> None:
+    driver = speaking()
+    driver.hear(SILENCE, 5)
+    first = driver.take(Finalise)
+    driver.hear(SPEECH, 10)
+    driver.speak_turn("all of it")
+    assert driver.tell(Finalised(0, 1, Transcript("half of it"), spoke())) == []
+    driver.answer(Finalise)
+    assert first.generation == 1
+    assert driver.records()["item_t_1"].text == "all of it"
+
+
+@pytest.mark.parametrize(
+    ("line", "measured", "frames"),
+    [
+        # 500 ms of patience, and what is known after 96 ms of silence; 16 frames are 512 ms.
+        ("", spoke(), 16),
+        ("i like tea", FALLEN, 7),  # finished: 0.4 of it are 200 ms, 7 frames (224 ms)
+        ("i like the", FALLEN, 21),  # a word that hangs: 1.3 of it are 650 ms, 21 frames (672 ms)
+    ],
+)
+def test_what_was_said_decides_how_long_to_wait(line: str, measured: TurnProsody, frames: int) -> None:
+    driver = speaking()
+    driver.line, driver.measured = line, measured
+    driver.hear(SILENCE, 3)
+    driver.answer(Finalise)
+    silent = 3
+    while driver.conversation.user_speaking:
+        driver.hear(SILENCE)
+        silent += 1
+    assert silent == frames
+
+
+def test_what_is_understood_of_a_pause_when_the_user_has_gone_on_is_neither_shown_nor_evidence() -> None:
+    driver = speaking()
+    driver.line, driver.measured = "i like tea", FALLEN
+    driver.hear(SILENCE, 3)
+    late = driver.take(Finalise)
+    driver.hear(SPEECH, 3)
+    assert driver.answer_one(late) == []
+    driver.hear(SILENCE, 15)
+    assert driver.conversation.user_speaking
+    assert deltas(driver) == []
+
+
+def test_evidence_is_of_its_own_pause_only() -> None:
+    driver = speaking()
+    driver.line, driver.measured = "i like tea", FALLEN
+    driver.hear(SILENCE, 3)
+    driver.answer(Finalise)
+    driver.hear(SPEECH, 3)
+    driver.hear(SILENCE, 15)  # 480 ms: longer than the evidence of the first pause would have waited
+    assert driver.conversation.user_speaking
+    driver.hear(SILENCE)
+    assert not driver.conversation.user_speaking
+
+
+# Turns follow one another -------------------------------------------------------------------------------------------
+def test_the_padding_of_a_turn_ends_where_the_last_turn_did() -> None:
+    driver = Driver()
+    driver.hear(SPEECH, 20)
+    driver.hear(SILENCE, 16)  # closed at frame 36
+    driver.hear(SPEECH, 5)
+    assert [listen.start for listen in driver.all(Listen)] == [0, 36 * VAD_FRAME]
+
+
+def test_a_turn_that_never_ends_is_closed_and_the_next_begins_where_it_ended() -> None:
+    driver = Driver()
+    driver.hear(SPEECH, 1875 + 5)  # 60 s are 1875 frames
+    assert len(driver.events("input_audio_buffer.committed")) == 1
+    assert [listen.start for listen in driver.all(Listen)] == [0, 1875 * VAD_FRAME]
+    assert driver.events("input_audio_buffer.speech_started")[1]["audio_start_ms"] == 60_000
+
+
+def test_the_times_of_speech_are_of_the_session_with_padding_and_silence() -> None:
+    driver = Driver()
+    driver.hear(SILENCE, 20)
+    driver.hear(SPEECH, 20)
+    driver.hear(SILENCE, 16)
+
+    # Voice begins at sample 10240; 300 ms before it is 5440, and the frame that holds that begins at 5120: 320 ms.
+    assert driver.all(Listen)[0].start == 5120
+    assert driver.events("input_audio_buffer.speech_started")[0]["audio_start_ms"] == 320
+    # 500 ms of silence are over at the end of its 16th frame: 56 frames of 32 ms.
+    assert driver.events("input_audio_buffer.speech_stopped")[0]["audio_end_ms"] == 1792
+
+
+def test_what_is_kept_of_a_turn() -> None:
+    driver = Driver(TandemSettings(user_id="anna"))
+    driver.hear(SILENCE, 20)
+    driver.speak_turn("good morning")
+    closed = driver.heard // 16
+    driver.answer(Finalise)
+    turn = driver.records()["item_t_1"]
+
+    assert (turn.id, turn.conversation_id, turn.index, turn.role) == ("turn_item_t_1", "sess_t", 0, "user")
+    assert (turn.started_ms, turn.ended_ms) == (320, 1280)  # speech ended with frame 40
+    assert [word.text for word in turn.words] == ["good", "morning"]
+    assert [word.start for word in turn.words] == pytest.approx([0.32, 0.82])
+    assert (turn.text, turn.status) == ("good morning", "completed")
+    assert turn.features["pitch_mean"] == 6.0
+    assert turn.flags["closed_by"] == "silence"
+    assert turn.latencies["endpoint"] == closed - 1280
+    assert turn.latencies["recogniser"] == 9
+    speaker = driver.all(Record)[0].speaker
+    assert speaker is not None and speaker.user_id == "anna"
+
+
+def test_a_turn_is_judged_before_it_is_learnt_from() -> None:
+    driver = Driver()
+    for _ in range(2):
+        driver.measured = spoke(high(12.0))
+        driver.speak_turn()
+        driver.settle()
+    first, second = driver.records()["item_t_1"], driver.records()["item_t_3"]
+
+    assert first.z["pitch_mean"] == first.flags["level"]["pitch_mean"]  # nothing was known but the population
+    assert second.flags["level"] == first.flags["level"]
+    assert 0 < second.z["pitch_mean"] < first.z["pitch_mean"]  # no surprise any more
+
+
+def test_a_finished_turn_is_forgotten_and_its_deadline_is_met() -> None:
+    driver = Driver()
+    driver.speak_turn()
+    driver.answer(Finalise)
+    assert driver.all(Forget) == [Forget(0)]
+    assert driver.armed["turn:0"] == RECORD_DEADLINE
+    driver.answer(Record)
+    assert Disarm("turn:0") in driver.effects and "turn:0" not in driver.armed
+
+
+# When an engine fails -----------------------------------------------------------------------------------------------
+def test_a_recogniser_that_stays_silent_is_not_waited_for() -> None:
+    driver = Driver()
+    driver.speak_turn()
+    expired = driver.expire("turn:0")
+
+    assert errors(expired) == []
+    assert driver.last(Speak).text == "Could you say that again?"
+    driver.settle()
+    (failed,) = driver.events("conversation.item.input_audio_transcription.failed")
+    assert failed["error"]["message"] == "the recogniser did not answer in time"
+    assert driver.records()["item_t_1"].status == "failed"
+    assert driver.tell(Finalised(0, 1, Transcript("too late"), spoke())) == []
+
+
+def test_prosody_that_is_known_is_kept_though_the_words_never_come() -> None:
+    driver = speaking()
+    driver.hear(SILENCE, 5)
+    driver.answer(Finalise)
+    driver.hear(SPEECH, 10)
+    driver.client("input_audio_buffer.commit")
+    driver.expire("turn:0")
+    assert driver.records()["item_t_1"].features["pitch_mean"] == 6.0
+
+
+def test_an_error_of_a_string_is_never_null() -> None:
+    driver = Driver()
+    driver.speak_turn()
+    driver.take(Finalise)
+    driver.tell(Finalised(0, 1, None, None, None))
+    driver.settle()
+    (failed,) = driver.events("conversation.item.input_audio_transcription.failed")
+    assert failed["error"]["message"] == ""

@@ -1,0 +1,216 @@
+"""What a client may set, what it gets echoed, and the snapshot that the core reads."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from openai.types.realtime import RealtimeSessionCreateRequest
+
+from tandem_models.prosody import NAMES
+from tandem_models.signal import SAMPLES_PER_MS
+from tandem_server.contract import TandemSettings
+from tandem_server.errors import ClientError
+from tandem_server.settings import DEFAULT_INSTRUCTIONS, SERVER_VAD, Wire, default_session, derived, merged
+
+MS = SAMPLES_PER_MS
+
+
+def default() -> Wire:
+    return default_session("sess_1", "ears", "mouth", TandemSettings())
+
+
+def update(session: Wire, **fields: Any) -> Wire:
+    """After a session.update with these fields."""
+    return merged(session, RealtimeSessionCreateRequest.model_validate({"type": "realtime", **fields}))
+
+
+def detect(**fields: Any) -> Wire:
+    return update(default(), audio={"input": {"turn_detection": fields}})
+
+
+def refused(session: Wire, **fields: Any) -> ClientError:
+    with pytest.raises(ClientError) as error:
+        derived(update(session, **fields))
+    return error.value
+
+
+def test_a_session_begins_as_openais_does() -> None:
+    settings = derived(default())
+    assert (settings.turn.on, settings.turn.patience, settings.padding) == (0.5, 500 * MS, 300 * MS)
+    assert settings.turn.off == pytest.approx(0.35)
+    assert (settings.create_response, settings.interrupt_response, settings.turn.manual) == (True, True, False)
+    assert (settings.text_only, settings.speed, settings.instructions) == (False, 1.0, DEFAULT_INSTRUCTIONS)
+    assert settings.tandem == TandemSettings()
+
+
+def test_only_what_is_present_changes() -> None:
+    before = default()
+    after = update(before, instructions="Sing.")
+    assert after == {**before, "instructions": "Sing."}
+    assert update(before) == before
+
+
+def test_an_update_never_touches_the_session_it_is_made_from() -> None:
+    before = default()
+    kept = copy.deepcopy(before)
+    update(
+        before,
+        instructions="x",
+        output_modalities=["text"],
+        audio={"input": {"turn_detection": None, "transcription": None}, "output": {"speed": 1.5, "voice": "cedar"}},
+        tandem={"strategy": "anti"},
+    )
+    assert before == kept
+    assert SERVER_VAD["silence_duration_ms"] == 500
+
+
+def test_who_the_session_is_cannot_be_changed() -> None:
+    after = update(default(), model="gpt-realtime", id="sess_2", object="x", audio={"output": {"voice": "marin"}})
+    assert (after["id"], after["model"], after["object"]) == ("sess_1", "tandem", "realtime.session")
+    assert after["audio"]["output"]["voice"] == "mouth"
+
+
+def test_what_has_no_effect_here_is_accepted_and_not_echoed() -> None:
+    after = update(
+        default(),
+        tracing="auto",
+        include=["item.input_audio_transcription.logprobs"],
+        prompt={"id": "p"},
+        parallel_tool_calls=True,
+    )
+    assert after == default()
+
+
+def test_clearing_is_by_null_or_empty() -> None:
+    for empty in (None, ""):
+        assert derived(update(default(), instructions=empty)).instructions == ""
+    assert update(default(), audio=None, tandem=None) == default()
+    assert update(default(), audio={"input": None, "output": None}) == default()
+    assert derived(update(default(), tools=[])).text_only is False
+    assert derived(update(default(), output_modalities=None)).text_only is False
+
+
+# Turn detection -----------------------------------------------------------------------------------------------------
+def test_turn_detection_is_replaced_whole_and_completed() -> None:
+    once = detect(type="server_vad", threshold=0.9, prefix_padding_ms=100)
+    again = update(once, audio={"input": {"turn_detection": {"type": "server_vad", "silence_duration_ms": 700}}})
+    detection = again["audio"]["input"]["turn_detection"]
+    assert detection == {**SERVER_VAD, "silence_duration_ms": 700}
+    assert derived(again).turn.patience == 700 * MS
+
+
+@pytest.mark.parametrize("kind", ["server_vad", "semantic_vad"])
+def test_the_echo_says_whether_the_server_interrupts(kind: str) -> None:
+    assert detect(type=kind)["audio"]["input"]["turn_detection"]["interrupt_response"] is True
+    assert detect(type=kind, interrupt_response=None)["audio"]["input"]["turn_detection"]["interrupt_response"] is True
+    after = detect(type=kind, interrupt_response=False, create_response=False)
+    assert after["audio"]["input"]["turn_detection"]["interrupt_response"] is False
+    assert (derived(after).interrupt_response, derived(after).create_response) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("eagerness", "ms"), [("low", 800), ("medium", 500), ("auto", 500), ("high", 350), (None, 500)]
+)
+def test_eagerness_is_how_long_to_wait(eagerness: str | None, ms: int) -> None:
+    settings = derived(detect(type="semantic_vad", eagerness=eagerness))
+    assert (settings.turn.patience, settings.padding) == (ms * MS, 300 * MS)
+
+
+def test_no_turn_detection_is_the_clients_own() -> None:
+    after = update(default(), audio={"input": {"turn_detection": None}})
+    assert after["audio"]["input"]["turn_detection"] is None
+    settings = derived(after)
+    assert (settings.turn.manual, settings.create_response, settings.interrupt_response) == (True, False, False)
+    assert derived(update(after, instructions="x")).turn.manual
+    assert derived(update(after, audio={"input": {"turn_detection": {"type": "server_vad"}}})).turn.manual is False
+
+
+@pytest.mark.parametrize(("on", "off"), [(0.5, 0.35), (0.3, 0.15), (0.2, 0.1), (0.05, 0.025), (0.99, 0.84)])
+def test_silence_begins_below_speech_and_never_at_nought(on: float, off: float) -> None:
+    assert derived(detect(type="server_vad", threshold=on)).turn.off == pytest.approx(off)
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [("threshold", 0.05, 0.99), ("prefix_padding_ms", 0, 5_000), ("silence_duration_ms", 50, 10_000)],
+)
+def test_numbers_are_taken_at_their_bounds_and_refused_beyond(field: str, low: float, high: float) -> None:
+    step = 0.01 if field == "threshold" else 1
+    for value in (low, high):
+        derived(detect(type="server_vad", **{field: value}))
+    for value in (low - step, high + step):
+        session = detect(type="server_vad", **{field: value})
+        with pytest.raises(ClientError) as error:
+            derived(session)
+        assert error.value.param == f"session.audio.input.turn_detection.{field}"
+
+
+@pytest.mark.parametrize("speed", [0.25, 1.5])
+def test_speed_has_bounds(speed: float) -> None:
+    assert derived(update(default(), audio={"output": {"speed": speed}})).speed == speed
+    beyond = speed + (0.01 if speed > 1 else -0.01)
+    assert refused(default(), audio={"output": {"speed": beyond}}).param == "session.audio.output.speed"
+    assert refused(default(), audio={"output": {"speed": float("nan")}}).param == "session.audio.output.speed"
+
+
+# Audio and words ----------------------------------------------------------------------------------------------------
+def test_a_model_of_the_cloud_is_what_is_here_and_the_echo_says_so() -> None:
+    after = update(default(), audio={"input": {"transcription": {"model": "gpt-4o-mini-transcribe", "language": "en"}}})
+    assert after["audio"]["input"]["transcription"] == {"model": "ears"}
+
+
+def test_transcription_that_was_turned_off_can_be_turned_on_again() -> None:
+    off = update(default(), audio={"input": {"transcription": None}})
+    on = update(off, audio={"input": {"transcription": {"model": "whisper-1"}}})
+    assert on["audio"]["input"]["transcription"] == {"model": "ears"}
+
+
+def test_formats_other_than_pcm_are_refused_and_the_echo_is_complete() -> None:
+    for side in ("input", "output"):
+        error = refused(default(), audio={side: {"format": {"type": "audio/pcmu"}}})
+        assert (error.code, error.param) == ("unsupported_value", f"session.audio.{side}.format")
+        after = update(default(), audio={side: {"format": {"type": "audio/pcm"}}})
+        assert after["audio"][side]["format"] == {"type": "audio/pcm", "rate": 24000}
+
+
+def test_what_is_not_there_yet_is_refused_by_name() -> None:
+    assert refused(default(), tools=[{"type": "function", "name": "f"}]).param == "session.tools"
+    assert refused(default(), output_modalities=["text", "audio"]).param == "session.output_modalities"
+    assert derived(update(default(), output_modalities=["text"])).text_only is True
+
+
+# Ours ---------------------------------------------------------------------------------------------------------------
+def test_tandem_is_merged_field_by_field() -> None:
+    once = update(default(), tandem={"strategy": "anti"})
+    twice = update(once, tandem={"strength": 0.5, "features": ["rate"]})
+    settings = derived(twice).tandem
+    assert (settings.strategy, settings.strength, settings.features) == ("anti", 0.5, ["rate"])
+    assert derived(update(twice, tandem={"features": []})).tandem.features == []
+
+
+@pytest.mark.parametrize(
+    ("tandem", "param"),
+    [
+        ({"strategy": "mimic"}, "session.tandem.strategy"),
+        ({"strength": 1.51}, "session.tandem.strength"),
+        ({"strength": -0.01}, "session.tandem.strength"),
+        ({"strength": None}, "session.tandem.strength"),
+        ({"strenght": 1.0}, "session.tandem.strenght"),
+        ({"features": ["pitch"]}, "session.tandem.features"),
+        ({"audio_frames": "opus"}, "session.tandem.audio_frames"),
+        ({"user_id": "x" * 129}, "session.tandem.user_id"),
+        ("match", "session.tandem"),
+        (5, "session.tandem"),
+    ],
+)
+def test_a_misspelt_or_impossible_setting_of_ours_is_an_error(tandem: object, param: str) -> None:
+    assert refused(default(), tandem=tandem).param == param
+
+
+def test_the_bounds_of_strength_are_taken_and_the_names_are_the_registrys() -> None:
+    for strength in (0.0, 1.5):
+        assert derived(update(default(), tandem={"strength": strength})).tandem.strength == strength
+    assert derived(default()).tandem.features == list(NAMES)
+    assert "pitch_mean" in str(refused(default(), tandem={"features": ["pitch"]}))
