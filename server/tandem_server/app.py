@@ -27,6 +27,7 @@ from tandem_server.engines.recognisers import make_recogniser
 from tandem_server.engines.responders import make_responder
 from tandem_server.engines.silero import Silero
 from tandem_server.engines.voices import make_voice
+from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ConfigurationError
 from tandem_server.model_fetch import prepare_default_model
 from tandem_server.reach import reach_of
@@ -36,7 +37,6 @@ from tandem_server.routes import problems
 from tandem_server.routes.access import LOCAL_NAMES, Access
 from tandem_server.routes.http import http_routes
 from tandem_server.routes.realtime import Sessions, realtime_routes
-from tandem_server.session import Engines, Limits
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import VoiceActivityEngine
 from tandem_server.telemetry import Log, LoopLag, configure_logging

@@ -11,13 +11,12 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from openai.types.realtime import InputAudioBufferAppendEvent
 
-from tandem_models.extract import Block, BlockFeatures, PitchRange, analyse
+from tandem_models.extract import Block, BlockFeatures, analyse
 from tandem_server.audio import AudioInput, decode_base64, level
 from tandem_server.contract import AudioFrame, TandemSettings, parse_client_event, to_json
 from tandem_server.conversation import Conversation
@@ -49,23 +48,17 @@ from tandem_server.conversation_events import (
     Think,
 )
 from tandem_server.deadlines import Deadlines
+from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ClientError, EngineError, ProtocolViolation, first_cause
 from tandem_server.hearing import HeardTurn, Pause
 from tandem_server.keeping import Keeper, conversation_record
 from tandem_server.outgoing import AudioMessages, ClientTooSlowError, Message, Outgoing
-from tandem_server.record.records import TurnStore
-from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import (
-    Recogniser,
     RecogniserStream,
-    Responder,
-    Voice,
     VoiceActivity,
-    VoiceActivityEngine,
 )
 from tandem_server.telemetry import Log
 from tandem_server.utterance import SpokenReply, closing
-from tandem_server.workers import Workers
 
 STALL: Final = 2.0
 """Seconds without audio after which an open turn is closed: the client is muted or gone."""
@@ -93,41 +86,6 @@ class Connection(Protocol):
     async def receive(self) -> Message: ...
 
     async def send(self, message: Message) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one session may take."""
-
-    duration: float = 3600.0
-    """Seconds"""
-    idle: float = 600.0
-    """Seconds without a message from the client"""
-
-
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """What a session works with; shared by all sessions."""
-
-    vad: VoiceActivityEngine
-    recogniser: Recogniser
-    responder: Responder
-    voice: Voice
-    agent: AgentVoice
-    voice_range: PitchRange
-    """Where the agent's own pitch is searched for"""
-    workers: Workers
-    store: TurnStore
-    software_version: str
-
-    def names(self) -> dict[str, str]:
-        """Stage -> engine, for people."""
-        return {
-            "vad": self.vad.name,
-            "asr": self.recogniser.name,
-            "response": self.responder.name,
-            "voice": self.voice.name,
-        }
 
 
 class Session:
@@ -188,46 +146,52 @@ class Session:
         self._audio = AudioInput()
 
     async def _converse(self) -> None:
+        cause: Exception | None = None
         try:
             async with asyncio.TaskGroup() as self._group:
-                pump = self._group.create_task(self._pump())
-                watch = self._group.create_task(self._watch())
+                work = [self._group.create_task(one) for one in (self._listen(), self._watch(), self._pump())]
                 self._perform(self._conversation.start())
-                try:
-                    await self._listen()
-                except ConnectionLostError:
-                    pass
-                finally:
-                    watch.cancel()
-                    self._outgoing.close()
-                    pump.cancel()
+                while cause is None and not work[0].done():
+                    ended, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+                    cause = next((task.result() for task in ended if task.result() is not None), None)
+                    work = [task for task in work if task is work[0] or task not in ended]
+                for task in work:
+                    task.cancel()
+                self._outgoing.close()
                 await self._farewell()
         except BaseExceptionGroup as group:
             raise first_cause(group, EXPECTED) from None
         finally:
             self._deadlines.close()
+        if cause is not None:
+            raise cause
 
-    async def _pump(self) -> None:
+    async def _pump(self) -> ClientTooSlowError | None:
         """Send what is queued. A client that is gone is noticed by `receive` too, which ends the session in order."""
         try:
             await self._outgoing.pump(self._connection.send)
         except ConnectionLostError:
             self._outgoing.close()
+        except ClientTooSlowError as error:
+            return error
+        return None
 
-    async def _listen(self) -> None:
+    async def _listen(self) -> ProtocolViolation | None:
         """Take the client's messages, one after the other: it is read no faster than it is understood."""
         while True:
-            message = await self._connection.receive()
-            self._last_message = time.monotonic()
             try:
+                message = await self._connection.receive()
+                self._last_message = time.monotonic()
                 await self._take(message)
                 self._mistakes = 0
-            except ProtocolViolation:
-                raise
+            except ConnectionLostError:
+                return None
+            except ProtocolViolation as error:
+                return error
             except ClientError as error:
                 self._mistakes += 1
                 if self._mistakes > MOST_MISTAKES:
-                    raise ProtocolViolation("too many messages made no sense", code="too_many_errors") from None
+                    return ProtocolViolation("too many messages made no sense", code="too_many_errors")
                 self._perform(self._conversation.refuse(error))
                 await self._outgoing.room()
 
@@ -261,8 +225,8 @@ class Session:
                 await asyncio.sleep(0)
                 await self._outgoing.room()
 
-    async def _watch(self) -> None:
-        """Notice what does not happen."""
+    async def _watch(self) -> TimeoutError:
+        """Notice what does not happen; returns why the session is over."""
         begun = time.monotonic()
         while True:
             await asyncio.sleep(0.5)
@@ -270,9 +234,9 @@ class Session:
             if self._conversation.user_speaking and now - self._last_audio > STALL:
                 self._tell(Stalled())
             if now - self._last_message > self._limits.idle:
-                raise TimeoutError(f"nothing was heard from the client for {self._limits.idle:g} s")
+                return TimeoutError(f"nothing was heard from the client for {self._limits.idle:g} s")
             if now - begun > self._limits.duration:
-                raise TimeoutError(f"a session lasts at most {self._limits.duration:g} s")
+                return TimeoutError(f"a session lasts at most {self._limits.duration:g} s")
 
     async def _farewell(self) -> None:
         """The client has left: let what it said and heard be recorded, then end everything."""

@@ -14,6 +14,10 @@ from typing import Final, Literal
 
 from tandem_models.signal import SAMPLES_PER_MS, VAD_FRAME
 
+LINGER: Final = 4 * VAD_FRAME
+"""Samples by which the detector's probability falls later than the level at most (Silero: 54 to 120 ms). What is quiet
+for longer while the detector still hears speech is soft speech."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
@@ -246,7 +250,7 @@ def pause(state: State, event: Event) -> Outcome:
     assert isinstance(state, Hearing) and isinstance(event, Frame)
     since = event.end - VAD_FRAME
     if event.quiet_since is not None:
-        since = max(min(since, event.quiet_since), state.start)
+        since = max(min(since, event.quiet_since), since - LINGER, state.start)
     return Pausing(state.turn, state.start, since, settled=False), ()
 
 

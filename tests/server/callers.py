@@ -16,10 +16,11 @@ from tandem_models.signal import SAMPLE_RATE, WIRE_RATE, float_to_pcm16, resampl
 from tandem_server.contract import TandemSettings
 from tandem_server.engines.fake_speech import buzz
 from tandem_server.engines.fakes import FakeRecogniser, FakeResponder, FakeVoice, FakeVoiceActivity
+from tandem_server.equipment import Engines, Limits
 from tandem_server.outgoing import Message
 from tandem_server.record.memory import MemoryStore
 from tandem_server.record.records import TurnRecord, TurnStore
-from tandem_server.session import ConnectionLostError, Engines, Limits, Session
+from tandem_server.session import ConnectionLostError, Session
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import Recogniser, Responder, Voice, VoiceActivityEngine
 from tandem_server.workers import Workers

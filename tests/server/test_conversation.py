@@ -726,3 +726,17 @@ def test_stop_is_answered_before_the_reply_is_over() -> None:
     driver.client("response.cancel")
     assert isinstance(driver.take(StopReply), StopReply)
     assert driver.events("response.done") == []
+
+
+def test_a_typed_turn_has_no_voice_to_be_compared_with() -> None:
+    driver = Driver()
+    driver.speak_turn()
+    driver.settle()
+    driver.client("conversation.item.create", item=typed("and now in writing"))
+    driver.client("response.create")
+    driver.settle()
+
+    spoken, written = (event["features"]["pitch_mean"] for event in driver.events("tandem.entrainment"))
+    assert spoken["user"] is not None
+    assert written["user"] is written["distance"] is None
+    assert written["target"] == pytest.approx(0.9 * spoken["target"], abs=1e-3)  # leaks towards its own normal

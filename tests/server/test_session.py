@@ -18,11 +18,11 @@ from tandem_server.engines.fakes import (
     FakeVoice,
     FakeVoiceActivity,
 )
+from tandem_server.equipment import Limits
 from tandem_server.errors import EngineError, ProtocolViolation, StoreError
 from tandem_server.outgoing import ClientTooSlowError
 from tandem_server.record.memory import MemoryStore
 from tandem_server.record.records import ConversationRecord, TurnRecord
-from tandem_server.session import Limits
 from tandem_server.stages.protocols import Message, Transcript
 
 from .callers import SILENCE, SPEECH, Call, Gate, Here
@@ -226,7 +226,7 @@ class SlowStore(MemoryStore):
 async def test_who_leaves_at_once_leaves_nothing() -> None:
     call = Call()
     await call.end()
-    assert await call.turns() == []
+    assert "user" not in [turn.role for turn in await call.turns()]
 
 
 async def test_who_leaves_while_speaking_has_what_was_said_recorded() -> None:
@@ -560,3 +560,14 @@ async def test_what_is_sent_is_json_or_a_frame() -> None:
     await call.end()
     assert all(isinstance(message, str) and json.loads(message)["type"] for message in call.client.messages)
     assert call.id == "sess_t"
+
+
+async def test_a_client_that_is_sent_away_has_its_turn_recorded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "MOST_MISTAKES", 0)
+    call = Call()
+    call.client.speak(SPEECH)
+    await call.client.until("input_audio_buffer.speech_started")
+    call.client.say("{")
+    with pytest.raises(ProtocolViolation):
+        await call.over()
+    assert [(turn.role, turn.text) for turn in await call.turns()] == [("user", "hello there")]

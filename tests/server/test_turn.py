@@ -86,6 +86,20 @@ def test_between_the_thresholds_a_speaker_goes_on_speaking_and_a_pause_goes_on_p
     assert step(pausing, Frame(10 * F, 0.5), SETTINGS) == (Hearing(0, 0), ())
 
 
+def test_a_pause_begins_where_it_became_quiet_but_not_long_before_the_detector_says_so() -> None:
+    def since(quiet_since: int | None, start: int = 0) -> int:
+        state, _ = step(Hearing(0, start), Frame(20 * F, SILENCE, quiet_since), SETTINGS)
+        assert isinstance(state, Pausing)
+        return state.since
+
+    assert since(None) == 19 * F
+    assert since(20 * F) == 19 * F
+    assert since(17 * F) == 17 * F
+    assert since(15 * F) == 15 * F
+    assert since(3 * F) == 15 * F  # soft speech: the detector still heard it
+    assert since(15 * F, start=18 * F) == 18 * F
+
+
 def test_a_pause_is_settled_once_and_only_when_it_is_long_enough() -> None:
     pausing = Pausing(7, 0, 8 * F, settled=False)
     settled = replace(pausing, settled=True)

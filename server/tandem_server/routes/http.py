@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
+from tandem_server.equipment import Engines
 from tandem_server.record.records import ConversationRecord, TurnRecord
 from tandem_server.routes.realtime import Sessions
-from tandem_server.session import Engines
 from tandem_server.stages.entrain import STRATEGIES
 from tandem_server.telemetry import LoopLag
 

@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from tandem_server.contract import TandemSettings
+from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ProtocolViolation, TandemError
 from tandem_server.outgoing import ClientTooSlowError, Message
 from tandem_server.routes.access import Access, Refusal
-from tandem_server.session import ConnectionLostError, Engines, Limits, Session
+from tandem_server.session import ConnectionLostError, Session
 from tandem_server.telemetry import Log
 
 NORMAL, GOING_AWAY, POLICY, INTERNAL, TRY_LATER = 1000, 1001, 1008, 1011, 1013
