@@ -362,7 +362,7 @@ async def test_engines_that_never_answer_do_not_keep_a_session(monkeypatch: pyte
     call.client.speak()
     await call.client.until("input_audio_buffer.committed")
     await call.end()
-    assert await call.turns() == []
+    assert "user" not in [turn.role for turn in await call.turns()]
 
 
 async def test_a_session_that_is_cancelled_leaves_nothing() -> None:
