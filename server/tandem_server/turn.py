@@ -201,7 +201,7 @@ def patience_spent(state: State, event: Event, settings: TurnSettings) -> bool:
         not settings.manual
         and isinstance(state, Pausing)
         and isinstance(event, Frame)
-        and event.end - state.since >= settings.patience
+        and event.end - state.since > settings.patience - VAD_FRAME // 2  # the nearest frame, not the next
     )
 
 

@@ -134,10 +134,10 @@ def test_the_answer_to_an_earlier_pause_is_late() -> None:
 @pytest.mark.parametrize(
     ("line", "measured", "frames"),
     [
-        # 500 ms of patience, and what is known after 96 ms of silence; 16 frames are 512 ms.
+        # 500 ms of patience, and what is known after 96 ms of silence; 16 frames are 512 ms, the nearest.
         ("", spoke(), 16),
-        ("i like tea", FALLEN, 7),  # finished: 0.4 of it are 200 ms, 7 frames (224 ms)
-        ("i like the", FALLEN, 21),  # a word that hangs: 1.3 of it are 650 ms, 21 frames (672 ms)
+        ("i like tea", FALLEN, 6),  # finished: 0.4 of it are 200 ms, 6 frames (192 ms)
+        ("i like the", FALLEN, 20),  # a word that hangs: 1.3 of it are 650 ms, 20 frames (640 ms)
     ],
 )
 def test_what_was_said_decides_how_long_to_wait(line: str, measured: TurnProsody, frames: int) -> None:

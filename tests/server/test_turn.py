@@ -120,11 +120,19 @@ def test_going_on_after_a_settled_pause_is_said_and_after_a_short_one_is_not() -
 def test_patience_ends_the_turn_where_the_speech_ended() -> None:
     pausing = Pausing(7, 0, 8 * F, settled=True)
 
-    assert step(pausing, Frame(18 * F - 1, SILENCE), SETTINGS) == (pausing, ())
+    assert step(pausing, Frame(17 * F + F // 2, SILENCE), SETTINGS) == (pausing, ())
     assert step(pausing, Frame(18 * F, SILENCE), SETTINGS) == (
         Quiet(8),
         (CloseTurn(7, speech_end=8 * F, at=18 * F, reason="silence"),),
     )
+
+
+def test_patience_ends_at_the_nearest_frame() -> None:
+    pausing = Pausing(7, 0, 8 * F, settled=True)
+    for patience, frames in ((200 * 16, 6), (208 * 16 - 1, 6), (208 * 16 + 1, 7)):  # 6 frames are 192 ms
+        settings = replace(SETTINGS, patience=patience)
+        assert step(pausing, Frame((8 + frames - 1) * F, SILENCE), settings)[1] == ()
+        assert isinstance(step(pausing, Frame((8 + frames) * F, SILENCE), settings)[1][0], CloseTurn)
 
 
 def test_a_turn_that_never_ends_is_ended() -> None:
