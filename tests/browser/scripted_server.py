@@ -114,6 +114,10 @@ class ScriptedServer:
             notes = ["The double hears by energy alone: what you say is not recognised, and the answers are fixed."]
             return {"vad": "energy", "asr": "scripted", "response": "scripted", "voice": "tone", "notes": notes}
 
+        @app.get("/v1/realtime")
+        async def preflight() -> Response:
+            return JSONResponse({"title": "this is a WebSocket"}, status_code=426)
+
         @app.get("/v1/strategies")
         async def strategies() -> dict[str, Any]:
             listed = {

@@ -23,7 +23,7 @@ export function afterClose(code, welcomed, probe) {
   if (welcomed) return code === 1000 || code === 1008 ? "closed" : code === 1013 ? "full" : "waiting";
   if (code === 1013 || probe === 503 || probe === 429) return "full";
   if (code === 1008 || probe === 401 || probe === 403) return "token";
-  return probe !== null && probe < 500 ? "refused" : "waiting";
+  return probe !== null && probe < 500 && probe !== 426 ? "refused" : "waiting";
 }
 
 /** Where the server is, seen from the page. @param {Location | URL} page @param {string | null} resume Session id. */
@@ -139,10 +139,11 @@ export class Connection {
     this.listener.onState(state, { retryMs, reason });
   }
 
+  /** Why the socket was not accepted: browsers hide the answer, a plain request shows it. 426 would have been a yes. */
   /** @returns {Promise<number | null>} */
   async #probe() {
     try {
-      return (await fetchJson("/v1/engines", this.#token)).status;
+      return (await fetchJson("/v1/realtime", this.#token)).status;
     } catch {
       return null;
     }

@@ -16,6 +16,7 @@ from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ProtocolViolation, TandemError
 from tandem_server.outgoing import ClientTooSlowError, Message
 from tandem_server.routes.access import Access, Refusal
+from tandem_server.routes.problems import problem
 from tandem_server.session import ConnectionLostError, Session
 from tandem_server.telemetry import Log
 
@@ -25,6 +26,9 @@ CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a close frame may wait to be sent."""
 RETRY_AFTER: Final = 10
 """Seconds a caller is asked to wait when all places are taken."""
+
+
+BUSY: Final = Refusal(503, "All places are taken", "this server holds as many conversations as it may")
 
 
 class Socket:
@@ -79,9 +83,14 @@ class Sessions:
         """Callers that are in now."""
         return self._count
 
+    @property
+    def full(self) -> bool:
+        """Is there no place?"""
+        return self.draining or self._count >= self._limit
+
     def enter(self) -> bool:
         """Take a place; False when there is none."""
-        if self.draining or self._count >= self._limit:
+        if self.full:
             return False
         self._count += 1
         return True
@@ -97,6 +106,12 @@ def realtime_routes(
     """The router; `engines` is asked when a caller comes, since they are made at start-up."""
     router = APIRouter()
 
+    @router.get("/v1/realtime", summary="Would a WebSocket be let in here? 426 is yes; browsers cannot see why not")
+    async def preflight() -> JSONResponse:
+        if sessions.full:
+            return problem(BUSY.status, BUSY.title, BUSY.detail, {"Retry-After": str(RETRY_AFTER)})
+        return problem(426, "Upgrade required", "this is a WebSocket", {"Upgrade": "websocket"})
+
     @router.websocket("/v1/realtime")
     async def realtime(websocket: WebSocket) -> None:
         offered = list(websocket.scope.get("subprotocols", []))
@@ -105,8 +120,7 @@ def realtime_routes(
             await _refuse(websocket, refusal)
             return
         if not sessions.enter():
-            busy = Refusal(503, "All places are taken", "this server holds as many conversations as it may")
-            await _refuse(websocket, busy)
+            await _refuse(websocket, BUSY)
             return
         try:
             await websocket.accept("realtime" if "realtime" in offered else None)
@@ -147,6 +161,4 @@ async def _refuse(websocket: WebSocket, refusal: Refusal) -> None:
     headers = {"Retry-After": str(RETRY_AFTER)} if refusal.status == 503 else {}
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    problem = {"type": "about:blank", "title": refusal.title, "status": refusal.status, "detail": refusal.detail}
-    response = JSONResponse(problem, refusal.status, headers, media_type="application/problem+json")
-    await websocket.send_denial_response(response)
+    await websocket.send_denial_response(problem(refusal.status, refusal.title, refusal.detail, headers))

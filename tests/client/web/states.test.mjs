@@ -19,7 +19,7 @@ test("what a closed socket means", () => {
   const cases = [
     [1006, true, null, "waiting"], [1012, true, null, "waiting"], [1001, true, null, "waiting"],
     [1000, true, null, "closed"], [1008, true, null, "closed"], [1013, true, null, "full"],
-    [1006, false, null, "waiting"], [1006, false, 502, "waiting"], [1006, false, 503, "full"], [1013, false, 200, "full"],
+    [1006, false, null, "waiting"], [1006, false, 502, "waiting"], [1006, false, 426, "waiting"], [1006, false, 503, "full"], [1013, false, 200, "full"],
     [1006, false, 401, "token"], [1006, false, 403, "token"], [1008, false, 200, "token"], [1006, false, 200, "refused"],
   ];
   for (const [code, welcomed, probe, state] of cases) {
