@@ -2,7 +2,8 @@
 
 Starts the server as users do, plays recordings to it in real time over WebSockets, and prints for every setting: last
 speech sample sent -> first audible byte received (p50, p95, and by stage), the same without the silence that the
-endpoint waits for, event-loop lag, CPU and memory per session; and once: seconds to ready and idle memory.
+endpoint waits for, event-loop lag, CPU and memory per session; and once: seconds to ready, idle memory, and the
+end-of-turn cost of the features against the length of the turn (extraction.py).
 The baseline in the same run is `manual`: the client itself says when the turn is over, so nothing is waited for.
 """
 
@@ -272,6 +273,7 @@ def main() -> None:
     parser.add_argument("--vad", nargs="+", choices=sorted(VAD), default=list(VAD))
     parser.add_argument("--sessions", nargs="+", type=int, default=[1, 4, 8])
     parser.add_argument("--utterances", type=int, default=12, help="per session and setting")
+    parser.add_argument("--only-waits", action="store_true", help="leave out extraction.py's table at the end")
     parser.add_argument("--json", type=Path, help="write all figures here")
     options = parser.parse_args()
     spoken = recordings(options.recordings, options.utterances)
@@ -291,6 +293,10 @@ def main() -> None:
                     show(engines, row)
                     rows.append({"engines": engines, "ready_s": ready, "idle_mb": idle, **row})
     print(f"\n{REFERENCE}")
+    if not options.only_waits:
+        print("\nEnd-of-turn cost of the features against the length of the turn:", flush=True)
+        extraction = [sys.executable, str(Path(__file__).with_name("extraction.py")), "--shared", str(shared)]
+        subprocess.run(extraction, check=True)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 

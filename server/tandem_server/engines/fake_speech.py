@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ ROUGHNESS: Final = 2.0
 LOUDEST: Final = 0.95
 
 
+@lru_cache(maxsize=32)
 def buzz(prosody: Prosody, seconds: float, seed: int) -> Audio:
     """(T,) at SAMPLE_RATE with every feature of a complete vector; the same arguments give the same samples."""
     values = {name: 0.0 if value is None else value for name, value in prosody.as_dict().items()}
@@ -41,6 +43,7 @@ def buzz(prosody: Prosody, seconds: float, seed: int) -> Audio:
     swell = 10.0 ** (values["intensity_range"] / SWING / 20.0 * -np.cos(2.0 * np.pi * math.exp(values["rate"]) * time))
     level = PASCAL * 10.0 ** (values["intensity_mean"] / 20.0) * swell / math.sqrt(np.square(swell).mean())
     audio: Audio = np.clip((voiced + breath) * level, -LOUDEST, LOUDEST).astype(np.float32)
+    audio.flags.writeable = False  # kept for the next time: a double should cost nothing
     return audio
 
 
