@@ -142,6 +142,7 @@ class EntrainmentEvent(TandemModel):
     type: Literal["tandem.entrainment"] = "tandem.entrainment"
     event_id: str
     exchange: int
+    """From 1"""
     strategy: StrategyName
     features: dict[str, FeatureMeasure]
 

@@ -83,6 +83,11 @@ class Outgoing:
             self._room.clear()
         self._changed.set()
 
+    @property
+    def crowded(self) -> bool:
+        """So much waits that nothing more should be asked for."""
+        return self._bytes > MOST_BYTES // 2
+
     async def room(self) -> None:
         """Wait until the client has caught up."""
         await self._room.wait()

@@ -211,6 +211,8 @@ class Session:
                 raise
             return
         self._tell(ClientSent(event))
+        if self._outgoing.crowded:  # by answers to events that came faster than they can be answered
+            await self._outgoing.room()
 
     async def _hear(self, pcm: bytes) -> None:
         self._last_audio = time.monotonic()

@@ -325,8 +325,8 @@ class Speaking:
             effects.append(live.wire.realised(measured, realised, live.measured.limits))
         effects += live.wire.closed(live.item, live.item.text)
         if realised is not None:
-            effects.append(live.wire.entrainment(self._exchanges, live.target, realised))
             self._exchanges += 1
+            effects.append(live.wire.entrainment(self._exchanges, live.target, realised))
         self._kept = record(live, self._shared, status, realised)
         return [*effects, Record(self._kept), Arm(f"reply:{live.number}", REPLY_DEADLINE)]
 

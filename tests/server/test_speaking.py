@@ -197,7 +197,7 @@ def test_exchanges_are_counted_and_missing_stays_missing() -> None:
     driver.settle()
 
     events = driver.events("tandem.entrainment")
-    assert [event["exchange"] for event in events] == [0, 1]
+    assert [event["exchange"] for event in events] == [1, 2]
     assert events[0]["features"]["rate"]["user"] is None
     assert events[0]["features"]["rate"]["distance"] is None
 
