@@ -110,7 +110,8 @@ def test_odd_host_is_no_way_round_the_token(public_server: Served, host: str, pa
 
 @pytest.mark.parametrize(
     "path",
-    ["//v1/conversations", "/%76%31/conversations", "/v1%2Fconversations", "/./v1/conversations", "/x/../v1/conversations",
+    ["//v1/conversations", "/%76%31/conversations", "/v1%2Fconversations", "/./v1/conversations",
+     "/x/../v1/conversations",
      "/V1/conversations", "/v1/conversations/", "/openapi%2Ejson", "/;/v1/conversations", "/\\v1/conversations",
      "http://127.0.0.1/v1/conversations"],
 )  # fmt: skip
@@ -185,7 +186,7 @@ async def test_full_server_says_when_to_come_again(public_server: Served) -> Non
 @pytest.mark.parametrize("token", [None, ""])
 def test_address_that_others_reach_needs_a_token(host: str, token: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TANDEM_TOKEN", raising=False)
-    given = {"host": host} if token is None else {"host": host, "token": token}
+    given: dict[str, object] = {"host": host} if token is None else {"host": host, "token": token}
 
     with pytest.raises(ConfigurationError, match="others can reach the server: set TANDEM_TOKEN to a secret, or use"):
         load(given)
