@@ -18,6 +18,10 @@ REMEMBERED: Final = 7 * SAMPLE_RATE // VAD_FRAME
 """Frames kept for turns that begin in the past: the longest padding (5 s), an onset, and the pause before a resume."""
 
 
+_PIECE: Final = 2 * WIRE_RATE
+"""Bytes resampled at once: one second, so that a whole file in one message holds nobody up."""
+
+
 def decode_base64(audio: str) -> bytes:
     """pcm16 of an `input_audio_buffer.append`. Raises ClientError for anything else."""
     try:
@@ -46,13 +50,14 @@ class AudioInput:
 
     def frames(self, pcm: bytes) -> Iterator[Audio]:
         """The frames (VAD_FRAME,) completed by more pcm16 at WIRE_RATE; the clock moves with each."""
-        samples = self._resampler.feed(pcm16_to_float(pcm))
-        self._rest = np.concatenate([self._rest, samples])
-        while len(self._rest) >= VAD_FRAME:
-            frame, self._rest = self._rest[:VAD_FRAME], self._rest[VAD_FRAME:]
-            self._frames.append(frame)
-            self.heard += VAD_FRAME
-            yield frame
+        for begin in range(0, len(pcm), _PIECE):
+            samples = self._resampler.feed(pcm16_to_float(pcm[begin : begin + _PIECE]))
+            self._rest = np.concatenate([self._rest, samples])
+            while len(self._rest) >= VAD_FRAME:
+                frame, self._rest = self._rest[:VAD_FRAME], self._rest[VAD_FRAME:]
+                self._frames.append(frame)
+                self.heard += VAD_FRAME
+                yield frame
 
     def since(self, start: int) -> tuple[int, Audio]:
         """All frames from the one that holds sample `start`, as far back as they are kept: (first sample, audio)."""

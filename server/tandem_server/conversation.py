@@ -7,7 +7,7 @@ events are answered. The caller performs the effects in order and reports every 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -44,6 +44,7 @@ from tandem_server.conversation_events import (
     Expired,
     Finalised,
     FrameHeard,
+    KeepSettings,
     LoadSpeaker,
     News,
     PartialHeard,
@@ -71,7 +72,11 @@ from tandem_server.speaking import NOT_UNDERSTOOD, Speaking
 from tandem_server.stages.entrain import UNHEARD
 
 MOST_ITEMS: Final = 2_000
-"""Items a conversation may hold: hours of talk, and a bound on what one client can make us keep."""
+"""Items a client may create: hours of typing, and a bound on what one client can make us keep."""
+LONGEST_ID: Final = 64
+"""Characters; OpenAI's are about 30."""
+MOST_METADATA, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
+"""Pairs and characters, as OpenAI's protocol has them."""
 LONGEST_TEXT: Final = 32_768
 """Characters of one typed item."""
 
@@ -86,6 +91,8 @@ class Conversation:
         self._shared = SharedState(session, derived(session), voice)
         self._listening = Listening(self._shared)
         self._speaking = Speaking(self._shared, lambda: self._listening.words_pending)
+        self._created = 0
+        """Items of the client, those it has deleted too"""
         self._owed: UserFinished | None = None
         """A turn that was not answered because the user went on"""
 
@@ -261,7 +268,8 @@ class Conversation:
         shared.session, shared.settings = session, settings
         updated = SessionUpdatedEvent(type="session.updated", event_id=shared.event_id(), session=self._request())
         user_id = settings.tandem.user_id
-        return [Send(updated), *([LoadSpeaker(user_id)] if new_user and user_id is not None else [])]
+        load = [LoadSpeaker(user_id)] if new_user and user_id is not None else []
+        return [Send(updated), KeepSettings(), *load]
 
     def _clear(self, _: InputAudioBufferClearEvent) -> list[Effect]:
         cleared = InputAudioBufferClearedEvent(type="input_audio_buffer.cleared", event_id=self._shared.event_id())
@@ -269,13 +277,16 @@ class Conversation:
 
     def _create_item(self, event: ConversationItemCreateEvent) -> list[Effect]:
         shared = self._shared
-        if len(shared.items) >= MOST_ITEMS:
-            raise ClientError(f"a conversation holds at most {MOST_ITEMS} items", code="too_many_items")
+        if self._created >= MOST_ITEMS:
+            raise ClientError(f"a client may create at most {MOST_ITEMS} items", code="too_many_items")
+        if event.item.id and len(event.item.id) > LONGEST_ID:
+            raise ClientError(f"an id has at most {LONGEST_ID} characters", code="too_long", param="item.id")
         if event.item.id and event.item.id.startswith(shared.item_prefix):
             message = f"ids that begin with {shared.item_prefix!r} are the server's"
             raise ClientError(message, code="item_id_exists", param="item.id")
         item = Item(event.item.id or shared.item_id(), *_text_of(event.item))
         previous, added = shared.add(item, event.previous_item_id)
+        self._created += 1
         effects: list[Effect] = [added, shared.done(item, previous)]
         if item.role == "user":
             shared.history = replace(shared.history, user=(*shared.history.user, UNHEARD))
@@ -285,10 +296,11 @@ class Conversation:
     def _typed(self, item: Item) -> TurnRecord:
         """A turn that was typed: words without a voice."""
         at, shared = milliseconds(self._shared.heard), self._shared
+        index = shared.turn_index()
         return TurnRecord(
-            id=f"turn_{shared.session_id}_{item.id}",
+            id=f"turn_{shared.session_id}_{index}",  # a client may delete an item and use its id again
             conversation_id=shared.session_id,
-            index=shared.turn_index(),
+            index=index,
             role="user",
             item_id=item.id,
             started_ms=at,
@@ -327,7 +339,7 @@ class Conversation:
             event_id=self._shared.event_id(),
             item_id=item.id,
             content_index=0,
-            audio_end_ms=item.heard_ms or 0,
+            audio_end_ms=min(event.audio_end_ms, item.audio_ms),
         )
         return [Send(truncated), *effects]
 
@@ -341,6 +353,7 @@ class Conversation:
         if wish.conversation not in (None, "auto"):
             message = "only responses in the conversation are supported yet"
             raise ClientError(message, code="unsupported_value", param="response.conversation")
+        _check_metadata(wish.metadata or {})
         text_only = None if wish.output_modalities is None else wish.output_modalities == ["text"]
         return self._speaking.begin(
             ReplyRequest(instructions=wish.instructions, text_only=text_only, metadata=wish.metadata)
@@ -352,6 +365,13 @@ class Conversation:
         if not effects:
             raise ClientError("there is no response in progress to cancel", code="response_cancel_not_active")
         return effects
+
+
+def _check_metadata(metadata: Mapping[str, str]) -> None:
+    long = any(len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE for key, value in metadata.items())
+    if len(metadata) > MOST_METADATA or long:
+        message = f"metadata has at most {MOST_METADATA} pairs of {LONGEST_KEY} and {LONGEST_VALUE} characters"
+        raise ClientError(message, code="too_long", param="response.metadata")
 
 
 def _text_of(item: ConversationItem) -> tuple[Any, bool, str]:

@@ -271,6 +271,11 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepSettings:
+    """The session's settings have changed: keep what is in force."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSpeaker:
     """Look up what is remembered of this user; answer with SpeakerLoaded."""
 
@@ -304,6 +309,7 @@ Effect = (
     | EndSpeech
     | StopReply
     | Record
+    | KeepSettings
     | LoadSpeaker
     | Arm
     | Disarm

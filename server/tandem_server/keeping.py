@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tandem_models.prosody import EXTRACTOR_VERSION
@@ -13,12 +14,36 @@ from tandem_server.telemetry import Log
 
 
 class Keeper:
-    """Performs Record and LoadSpeaker."""
+    """Performs Record, KeepSettings and LoadSpeaker."""
 
     def __init__(self, store: TurnStore, tell: Callable[[News], None], log: Log) -> None:
         self._store = store
         self._tell = tell
         self._log = log
+        self._conversation: ConversationRecord | None = None
+        self._unsaved: JsonObject | None = None
+        self._saving = False
+
+    async def begin(self, record: ConversationRecord) -> None:
+        """Open the conversation. Raises StoreError."""
+        await self._store.open_conversation(record)
+        self._conversation = record
+
+    async def settings(self, session: JsonObject) -> None:
+        """The settings in force; of many changes at once only the last is written."""
+        self._unsaved = session
+        if self._saving or self._conversation is None:
+            return
+        self._saving = True
+        try:
+            while self._unsaved is not None:
+                session, self._unsaved = self._unsaved, None
+                self._conversation = replace(self._conversation, settings=session, user_id=user_of(session))
+                await self._store.open_conversation(self._conversation)
+        except StoreError as failure:
+            self._log.error("settings_not_recorded", error=str(failure))
+        finally:
+            self._saving = False
 
     async def keep(self, effect: Record) -> None:
         """The turn, and what was learnt of the speaker."""
@@ -46,17 +71,23 @@ def conversation_record(
     session_id: str, session: JsonObject, engines: Mapping[str, str], software_version: str
 ) -> ConversationRecord:
     """A conversation that begins now, with the settings as the protocol shows them."""
-    tandem = session["tandem"]
-    assert isinstance(tandem, Mapping)
     return ConversationRecord(
         id=session_id,
         started_at=datetime.now(UTC),
-        user_id=tandem["user_id"],
+        user_id=user_of(session),
         settings=session,
         engines=engines,
         software_version=software_version,
         extractor_version=EXTRACTOR_VERSION,
     )
+
+
+def user_of(session: JsonObject) -> str | None:
+    """Whose conversation it is, if that is known."""
+    tandem = session["tandem"]
+    assert isinstance(tandem, Mapping)
+    user_id: str | None = tandem["user_id"]
+    return user_id
 
 
 def _speaker(known: Remember) -> SpeakerRecord:

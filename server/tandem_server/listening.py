@@ -275,7 +275,9 @@ class Listening:
         if item is not None:
             item.text = transcript.text
         effects: list[Effect | Notice] = [Arm(f"turn:{number}", RECORD_DEADLINE), Forget(number)]
-        scores = self._learn(measured) if measured is not None else None
+        voiced = measured.voiced if measured is not None else 0.0
+        substantial = bool(transcript.text) or voiced >= _COUGH or result.transcript is None
+        scores = self._learn(measured) if measured is not None and substantial else None
         if measured is not None and scores is not None:
             effects.append(user.wire.prosody(milliseconds(user.start), measured, scores))
         waited = milliseconds(user.closed.at - user.closed.speech_end)
@@ -286,8 +288,6 @@ class Listening:
             seconds = (user.closed.at - user.start) / SAMPLE_RATE
             self._unreported[user.item_id] = number, user.wire.transcribed(transcript.text, seconds)
         effects.append(Record(self._record(user, transcript, scores, {**stages, **result.took_ms}), self._remembered()))
-        voiced = measured.voiced if measured is not None else 0.0
-        substantial = bool(transcript.text) or voiced >= _COUGH or result.transcript is None
         understood = result.transcript is not None
         return [*effects, UserFinished(transcript.text, understood, substantial, user.closed_now, stages)]
 

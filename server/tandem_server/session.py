@@ -31,6 +31,7 @@ from tandem_server.conversation_events import (
     Finalised,
     Forget,
     FrameHeard,
+    KeepSettings,
     Listen,
     ListenOn,
     LoadSpeaker,
@@ -68,6 +69,10 @@ LAST_WRITES: Final = 2.0
 """Seconds more for writing down what has come by then."""
 SLICE: Final = 8
 """Frames heard before others get their turn: a client that sends a file at once must not stall the loop."""
+MOST_ANALYSES: Final = 4
+"""Blocks of half a second that may wait for a worker; in real time there are one or two."""
+LARGE: Final = 256 * 1024
+"""Characters of base64 from which decoding would hold up the others (0.5 ms)."""
 MOST_MISTAKES: Final = 200
 """Messages in a row that made no sense, after which the client is let go."""
 
@@ -130,7 +135,7 @@ class Session:
         engines = self._engines
         session, names, version = self._conversation.session, engines.names(), engines.software_version
         async with AsyncExitStack() as stack:
-            await engines.store.open_conversation(conversation_record(self._id, session, names, version))
+            await self._keeper.begin(conversation_record(self._id, session, names, version))
             stack.push_async_callback(lambda: engines.store.close_conversation(self._id, datetime.now(UTC)))
             self._detector = await engines.vad.open()
             stack.callback(engines.vad.release, self._detector)
@@ -205,7 +210,9 @@ class Session:
         event = parse_client_event(message)
         if isinstance(event, InputAudioBufferAppendEvent):
             try:
-                await self._hear(decode_base64(event.audio))
+                large = len(event.audio) > LARGE
+                pcm = await asyncio.to_thread(decode_base64, event.audio) if large else decode_base64(event.audio)
+                await self._hear(pcm)
             except ClientError as error:
                 error.event_id = event.event_id
                 raise
@@ -226,6 +233,12 @@ class Session:
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
                 await self._outgoing.room()
+                await self._analysed()
+
+    async def _analysed(self) -> None:
+        """Wait while much of this caller's audio is still to be measured: the workers are everybody's."""
+        while len(waiting := [one for turn in self._turns.values() for one in turn.analyses]) > MOST_ANALYSES:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
 
     async def _watch(self) -> TimeoutError:
         """Notice what does not happen; returns why the session is over."""
@@ -301,6 +314,9 @@ class Session:
                 self._spawn(self._reply(effect.reply).stop(effect.heard))
             case Record():
                 self._records.add(task := self._spawn(self._keeper.keep(effect)))
+                task.add_done_callback(self._records.discard)
+            case KeepSettings():
+                self._records.add(task := self._spawn(self._keeper.settings(self._conversation.session)))
                 task.add_done_callback(self._records.discard)
             case LoadSpeaker():
                 self._spawn(self._keeper.load(effect.user_id))

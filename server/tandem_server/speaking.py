@@ -199,6 +199,8 @@ class Speaking:
 
     def heard_until(self, item: Item, audio_end_ms: int) -> list[Effect]:
         """The client says how much was played; a turn that is recorded already is corrected."""
+        if audio_end_ms >= item.audio_ms and item.heard_ms is None:
+            return []  # all of it was heard
         item.heard_ms = min(max(audio_end_ms, 0), item.audio_ms)
         kept = self._kept
         if kept is None or kept.item_id != item.id:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tandem_server import conversation
 from tandem_server.contract import TandemSettings
-from tandem_server.conversation import LONGEST_TEXT, MOST_ITEMS
+from tandem_server.conversation import LONGEST_TEXT
 from tandem_server.conversation_events import (
     EndSpeech,
     Finalise,
     Finalised,
+    KeepSettings,
     Listen,
     LoadSpeaker,
     Record,
@@ -26,7 +28,6 @@ from tandem_server.conversation_events import (
     Think,
 )
 from tandem_server.errors import ClientError
-from tandem_server.items import Item
 from tandem_server.record.records import SpeakerRecord
 from tandem_server.speaking import NOT_UNDERSTOOD
 from tandem_server.stages.protocols import Message, Transcript
@@ -466,14 +467,41 @@ def test_a_client_cannot_take_the_ids_that_the_server_gives() -> None:
     assert len(driver.events("response.done")) == 1
 
 
-def test_a_conversation_holds_so_many_items_and_no_more() -> None:
+def test_a_client_may_create_so_many_items_and_no_more_even_if_it_deletes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "MOST_ITEMS", 3)
     driver = Driver()
-    items = driver.conversation._shared.items  # filled by the back door: two thousand messages take a while to parse
-    for number in range(MOST_ITEMS - 1):
-        items.add(Item(f"c{number}", "user", spoken=False, text="x"))
+    for _ in range(3):
+        assert errors(driver.client("conversation.item.create", item=typed("x", id="mine"))) == []
+        driver.client("conversation.item.delete", item_id="mine")
 
-    assert errors(driver.client("conversation.item.create", item=typed("the last"))) == []
     assert errors(driver.client("conversation.item.create", item=typed("one more"))) == ["too_many_items"]
+
+
+def test_an_item_that_is_created_again_is_another_turn_in_the_record() -> None:
+    driver = Driver()
+    for text in ("first", "second"):
+        driver.client("conversation.item.create", item=typed(text, id="mine"))
+        driver.client("conversation.item.delete", item_id="mine")
+
+    assert [(effect.turn.id, effect.turn.text) for effect in driver.all(Record)] == [
+        ("turn_sess_t_0", "first"),
+        ("turn_sess_t_1", "second"),
+    ]
+
+
+def test_what_a_client_names_has_a_length() -> None:
+    driver = Driver()
+    assert errors(driver.client("conversation.item.create", item=typed("a", id="x" * 64))) == []
+    assert errors(driver.client("conversation.item.create", item=typed("a", id="x" * 65))) == ["too_long"]
+    for metadata in ({"k" * 65: "v"}, {"k": "v" * 513}, {str(n): "" for n in range(17)}):
+        assert errors(driver.client("response.create", response={"metadata": metadata})) == ["too_long"]
+    assert errors(driver.client("response.create", response={"metadata": {"k" * 64: "v" * 512}})) == []
+
+
+def test_changed_settings_are_kept() -> None:
+    driver = Driver()
+    driver.update(tandem={"strategy": "anti"})
+    assert len(driver.all(KeepSettings)) == 1
 
 
 def test_a_deleted_item_is_gone_for_everybody() -> None:

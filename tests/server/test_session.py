@@ -571,3 +571,21 @@ async def test_a_client_that_is_sent_away_has_its_turn_recorded_too(monkeypatch:
     with pytest.raises(ProtocolViolation):
         await call.over()
     assert [(turn.role, turn.text) for turn in await call.turns()] == [("user", "hello there")]
+
+
+async def test_the_record_holds_the_settings_in_force() -> None:
+    call = Call()
+    await call.client.until("session.created")
+    for strategy in ("rule", "anti"):
+        call.client.say(
+            {
+                "type": "session.update",
+                "session": {"type": "realtime", "tandem": {"strategy": strategy, "user_id": "ada"}},
+            }
+        )
+    await call.client.until("session.updated", 2)
+    began = (await call.engines.store.conversations())[0].started_at
+    await call.end()
+    (kept,) = await call.engines.store.conversations()
+    assert (kept.user_id, kept.settings["tandem"]["strategy"]) == ("ada", "anti")  # type: ignore[index]
+    assert kept.started_at == began and kept.ended_at is not None

@@ -45,6 +45,8 @@ class ChatSettings:
     """System message of a conversation that brings none."""
     first_word_timeout: float = 10.0
     """Seconds"""
+    between_timeout: float = 8.0
+    """Seconds from one piece to the next; below the conversation's own deadline for a reply"""
     total_timeout: float = 60.0
     """Seconds of the endpoint's time at each attempt, the listener's not counted"""
     max_messages: int = 40
@@ -122,7 +124,7 @@ class OpenAIChat:
                     return
                 # Only waiting counts: whoever listens may take his time.
                 left -= clock() - start
-                allowed = max(left, 0.0)
+                allowed = max(min(left, self._settings.between_timeout), 0.0)
                 yield piece
         finally:
             if stream is not None:

@@ -66,7 +66,7 @@ def anti(history: History, text: str) -> Scores:
 GLOBAL_WEIGHT: Final = 0.6
 LOCAL_WEIGHT: Final = 0.4
 """Where the user has been on the whole, and how the last turn departed from it: global and local entrainment
-(De Looze et al. 2014) in the proportion of a convex mixture, so that the rule never overshoots the user."""
+(De Looze et al. 2014). Set by hand."""
 
 
 def rule(history: History, _: str) -> Scores:
@@ -131,20 +131,17 @@ def aim(
     guards: Guards = Guards(),
     reach: Reach = UNLIMITED,
 ) -> Scores:
-    """The agent's next target: the strategy's wish, weighted, masked and guarded. Masked features stay at 0."""
+    """The agent's next target: the strategy's wish, weighted, masked and guarded. A voice that has not spoken yet is at
+    its normal, and a masked feature goes back there; both step by step."""
     wishes = strategy(history, text)
-    previous = history.target
+    previous = history.target or NEUTRAL
     scores = []
     for position, name in enumerate(NAMES):
-        last = previous[position] if previous is not None else None
+        last, wish = previous[position] or 0.0, wishes[position]
+        wanted = guards.leak * last if wish is None else strength * wish
         if name not in features:
-            scores.append(0.0)
-            continue
-        wish = wishes[position]
-        wanted = guards.leak * (last or 0.0) if wish is None else strength * wish
+            wanted = 0.0
         limit = min(guards.zmax, max(reach.high[position] if wanted > 0 else -reach.low[position], 0.0))
         bounded = limit * math.tanh(wanted / limit) if limit else 0.0
-        if last is not None:
-            bounded = min(max(bounded, last - guards.slew), last + guards.slew)
-        scores.append(bounded)
+        scores.append(min(max(bounded, last - guards.slew), last + guards.slew))
     return tuple(scores)

@@ -121,7 +121,7 @@ def test_one_conversation_comes_with_its_turns(five: tuple[Served, list[str]]) -
         ("/v1/conversations?after=" + "x" * 129, 422, "after"),
         ("/v1/nothing", 404, ""),
         ("/nothing.html", 404, ""),
-        ("/v1/realtime", 404, ""),
+        ("/v1/realtime", 426, "WebSocket"),
     ],
 )
 def test_every_error_is_a_problem_document(local_server: Served, path: str, status: int, word: str) -> None:
@@ -180,6 +180,7 @@ def test_openapi_page_describes_every_route(local_server: Served) -> None:
         "/v1/strategies",
         "/v1/conversations",
         "/v1/conversations/{conversation_id}",
+        "/v1/realtime",
     }
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
