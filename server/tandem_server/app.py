@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import ipaddress
 import os
 import signal
 import socket
@@ -29,12 +30,13 @@ from tandem_server.engines.silero import Silero
 from tandem_server.engines.voices import make_voice
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ConfigurationError
-from tandem_server.model_fetch import prepare_default_model
+from tandem_server.model_fetch import Progress, prepare_default_model
 from tandem_server.reach import reach_of
 from tandem_server.record.store import open_store
 from tandem_server.routes import page as page_routes
 from tandem_server.routes import problems
 from tandem_server.routes.access import LOCAL_NAMES, Access
+from tandem_server.routes.docs import docs_routes
 from tandem_server.routes.http import http_routes
 from tandem_server.routes.realtime import Sessions, realtime_routes
 from tandem_server.shared_state import AgentVoice
@@ -139,16 +141,17 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
                 await watch
             await close_engines(running.engines)
 
-    app = FastAPI(title="Tandem", version=software_version(), lifespan=lifespan, redoc_url=None)
+    app = FastAPI(title="Tandem", version=software_version(), lifespan=lifespan, docs_url=None, redoc_url=None)
     token = config.token.get_secret_value() if config.token else None
     # With a token any name is allowed: a page that found us by rebinding does not know the token.
-    hosts = LOCAL_NAMES | {name.lower() for name in config.hosts} if config.on_loopback else frozenset()
+    hosts = LOCAL_NAMES | {name.lower() for name in (config.host, *config.hosts)} if config.on_loopback else frozenset()
     access = Access(token, hosts, frozenset(config.origins))
     limits = Limits(config.session_seconds, config.idle_seconds)
     problems.install(app)
     page_routes.guard(app, access)
     app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, log))
     app.include_router(http_routes(running.get, sessions, lag, lambda: notes(running.get())))
+    app.include_router(docs_routes())
     if page is not None:
         page_routes.mount(app, page)
     return app
@@ -200,20 +203,27 @@ def _settle_memory() -> None:
     gc.collect()  # counts anew: how soon the next comes depends on how many objects the last one left
 
 
-def serve(overrides: dict[str, object], page: Path | None = None, say: Say = print) -> int:
-    """Run the server until it is stopped; the exit code. Raises ConfigurationError for what the operator can mend,
-    EngineError and StoreError for what fails at the start."""
+def serve(
+    overrides: dict[str, object],
+    page: Path | None = None,
+    say: Say = print,
+    progress: Progress = lambda _done, _total: None,
+) -> int:
+    """Run the server until it is stopped; the exit code. `progress` is of the first start's download. Raises
+    ConfigurationError for what the operator can mend, EngineError and StoreError for what fails at the start."""
     config = load(overrides)
     if config.asr == "auto":
-        prepare_default_model(config.models_dir, download=config.fetch_models, say=say)
+        prepare_default_model(config.models_dir, download=config.fetch_models, say=say, progress=progress)
     listener = _bind(config.host, config.port)
     host, port = listener.getsockname()[:2]
     app = create_app(config, page)
 
     def announce() -> None:
         engines: Engines = app.state.engines
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        address, elsewhere = addresses(host, port)
         say(f"\nTandem is ready.  Open {address}\n")
+        if elsewhere:
+            say(f"  Other machines reach it as {elsewhere}; their browsers give it a microphone over https only.\n")
         for stage, name in engines.names().items():
             say(f"  {stage:<9} {name}")
         for note in notes(engines):
@@ -237,6 +247,14 @@ def serve(overrides: dict[str, object], page: Path | None = None, say: Say = pri
     with listener:
         server.run(sockets=[listener])
     return 0
+
+
+def addresses(host: str, port: int) -> tuple[str, str | None]:
+    """Where a browser on this machine finds the server, and, when it listens on every address, one on another."""
+    everywhere = ipaddress.ip_address(host).is_unspecified
+    here = host if not everywhere else "::1" if ":" in host else "127.0.0.1"
+    address = f"http://{f'[{here}]' if ':' in here else here}:{port}"
+    return address, f"http://{socket.gethostname()}:{port}" if everywhere else None
 
 
 def _bind(host: str, port: int) -> socket.socket:

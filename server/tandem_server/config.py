@@ -16,6 +16,8 @@ from tandem_server.errors import ConfigurationError
 
 _SENDABLE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 """A token of RFC 9110: it travels as the name of a WebSocket subprotocol."""
+_SHORTEST_TOKEN: Final = 16
+"""Characters, where the network can try"""
 
 
 def default_data_dir() -> Path:
@@ -102,6 +104,11 @@ def load(overrides: dict[str, object]) -> Config:
     if not config.on_loopback and not config.token:
         raise ConfigurationError(
             f"on {config.host} others can reach the server: set TANDEM_TOKEN to a secret, or use 127.0.0.1"
+        )
+    if not config.on_loopback and config.token and len(config.token) < _SHORTEST_TOKEN:
+        raise ConfigurationError(
+            f"on {config.host} others can guess a token of fewer than {_SHORTEST_TOKEN} characters; make one with: "
+            "openssl rand -hex 16"
         )
     if config.token and not _SENDABLE.fullmatch(config.token.get_secret_value()):
         raise ConfigurationError(

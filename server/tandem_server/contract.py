@@ -236,8 +236,8 @@ class AudioFrame:
     """A binary WebSocket message: header (kind u8, version u8, reserved u16, sequence u32, time f64), then pcm16.
 
     All little-endian; pcm16 is mono at 24 kHz. Output frames belong to the content part announced last by
-    `response.content_part.added`; their time is the milliseconds of audio of that part before this frame. Input
-    frames carry the client's capture clock, which comes back only in its own records.
+    `response.content_part.added`; their time is the milliseconds of audio of that part before this frame. The sequence
+    and the capture time of input frames let a client's own measurements be matched; the server does not use them.
     """
 
     kind: FrameKind

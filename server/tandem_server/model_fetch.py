@@ -101,17 +101,16 @@ def prepare_default_model(
     Says in plain words what it does; raises nothing for a network that is not there.
     """
     target = folder / DEFAULT
-    fallback = "Until then PocketSphinx listens, which understands a good deal less."
     if target.exists():
         return target
     if not download:
-        say(f"The speech recognition model {DEFAULT} is not here, and fetching it is switched off. {fallback}")
+        say(f"The speech recognition model {DEFAULT} is not here, and fetching it is switched off.")
         return None
     say(f"Fetching the speech recognition model {DEFAULT} ({MODELS[DEFAULT].megabytes} MB, once) from {base_url} ...")
     try:
         fetch(DEFAULT, folder, base_url=base_url, progress=progress, patience_s=PATIENCE_S)
     except EngineUnavailable as error:
-        say(f"{error} The next start tries again. {fallback}")
+        say(f"{error} The next start tries again.")
         return None
     say(f"The model is in {target}.")
     return target

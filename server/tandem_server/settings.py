@@ -21,8 +21,9 @@ Wire = dict[str, Any]
 """JSON object of the protocol."""
 
 DEFAULT_INSTRUCTIONS: Final = (
-    "You are a friendly partner in a spoken conversation. Answer in one to three short sentences of plain speech: "
-    "no lists, no markup, nothing that cannot be read aloud."
+    "You are a friendly partner in a spoken conversation: all you write is read aloud. Answer in one to three short "
+    "sentences of plain spoken English, without lists, headings, emoji or code. If the user's words look garbled, "
+    "remember that a speech recogniser wrote them, and ask what was meant."
 )
 PCM: Final[Wire] = {"type": "audio/pcm", "rate": WIRE_RATE}
 SERVER_VAD: Final[Wire] = {

@@ -30,7 +30,7 @@ class TurnSettings:
     off: float = 0.35
     """Below it there is silence; the gap between the two keeps a wavering voice in its turn (Silero: 0.15)."""
     min_speech: int = 64 * SAMPLES_PER_MS
-    """Shorter sounds open no turn. 64 ms while the agent is silent; longer while it speaks, see conversation."""
+    """Shorter sounds open no turn. 64 ms while the agent is silent; longer while it speaks (listening.BARGE_IN)."""
     settle: int = 96 * SAMPLES_PER_MS
     """Silence after which what was said so far is finalised, in case this is the end: three VAD frames."""
     patience: int = 500 * SAMPLES_PER_MS

@@ -166,7 +166,7 @@ def start(folder: Path, **settings: object) -> Served:
     ready = READY.search(said)
     if ready is None:
         process.kill()
-        process.wait()
+        process.communicate()
         raise TimeoutError(f"the server did not come up: {said}\n{stderr.read_text('utf-8', 'replace')}")
     served = Served(process, int(ready.group(1)), folder, stderr, said)
     served.children()

@@ -69,7 +69,9 @@ def test_this_machine_needs_no_token(host: str) -> None:
 def test_where_others_can_reach_it_there_must_be_a_token(host: str) -> None:
     with pytest.raises(ConfigurationError, match="TANDEM_TOKEN"):
         load({"host": host})
-    assert not load({"host": host, "token": "secret"}).on_loopback
+    with pytest.raises(ConfigurationError, match="fewer than 16 characters"):
+        load({"host": host, "token": "a" * 15})
+    assert not load({"host": host, "token": "a" * 16}).on_loopback
 
 
 def test_an_empty_token_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,10 +106,14 @@ class _Library:
         if self.sample_rate <= 0:
             raise EngineUnavailable(f"espeak-ng found no data in {data}; reinstall espeakng-loader", stage="voice")
         self._c.espeak_SetSynthCallback(self._callback)
+        self._variants = {path.name for path in (Path(data) / "voices" / "!v").glob("*")}
         self.version = str(self._c.espeak_Info(None).decode())
 
     def has(self, voice: str) -> bool:
         """Whether espeak knows this voice and variant; what it is set to afterwards does not matter."""
+        _, plus, variant = voice.partition("+")
+        if plus and variant not in self._variants:
+            return False  # espeak itself leaves out a variant that it does not know
         with self.lock:
             return bool(self._c.espeak_SetVoiceByName(voice.encode()) == 0)
 
@@ -169,6 +173,8 @@ class EspeakVoice:
     def __init__(self, voice: str = DEFAULT_VOICE, own: Calibration | None = None) -> None:
         self.voice = voice
         self.name = f"espeak-ng ({voice})"
+        if own is None and voice not in CALIBRATED:
+            self._check()  # to calibrate a voice that does not exist is no remedy
         self.calibration = own or calibration.load(CALIBRATIONS, voice)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="espeak")
 
@@ -200,7 +206,10 @@ class EspeakVoice:
 
     def _check(self) -> None:
         if not _library().has(self.voice):
-            raise EngineUnavailable(f"espeak-ng has no voice {self.voice!r}; try {DEFAULT_VOICE!r}", stage="voice")
+            known = ", ".join(CALIBRATED)
+            raise EngineUnavailable(
+                f"espeak-ng has no voice {self.voice!r}; ready for use (calibrated) are: {known}", stage="voice"
+            )
 
     def _run(self, job: _Job) -> None:
         _library().run(job, self.voice)

@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from openai import AsyncStream
     from openai.types.chat import ChatCompletionChunk
 
-INSTRUCTIONS: Final = (
-    "You are in a spoken conversation: all you write is read aloud. Answer in one to three short sentences of plain "
-    "spoken English, without lists, headings, emoji or code. If the user's words look garbled, remember that a speech "
-    "recogniser wrote them, and ask what was meant."
-)
 ATTEMPTS: Final = 2
 """A request that failed before its first word is made once more."""
 STATUS: Final = {
@@ -41,8 +36,6 @@ class ChatSettings:
     base_url: str = "https://api.openai.com/v1"
     api_key: str | None = field(default=None, repr=False)
     """None for an endpoint that asks for none."""
-    instructions: str = INSTRUCTIONS
-    """System message of a conversation that brings none."""
     first_word_timeout: float = 10.0
     """Seconds"""
     between_timeout: float = 8.0
@@ -184,7 +177,7 @@ async def next_piece(stream: AsyncStream[ChatCompletionChunk]) -> str | None:
 
 def chat_messages(messages: Sequence[Message], settings: ChatSettings) -> list[dict[str, str]]:
     """The system's words first, then as many of the newest messages as the bounds allow, speakers in turn."""
-    system = [message.text for message in messages if message.role == "system"] or [settings.instructions]
+    system = [message.text for message in messages if message.role == "system"]
     talk = newest([message for message in messages if message.role != "system" and message.text], settings)
     # Some chat templates take only user, assistant, user, ...: who speaks twice is joined,
     while talk and talk[0].role == "assistant":
@@ -196,7 +189,7 @@ def chat_messages(messages: Sequence[Message], settings: ChatSettings) -> list[d
             joined[-1]["content"] += f"\n{message.text}"
         else:
             joined.append({"role": message.role, "content": message.text})
-    return [{"role": "system", "content": "\n\n".join(system)}, *joined]
+    return [{"role": "system", "content": "\n\n".join(system)}, *joined] if system else joined
 
 
 def newest(messages: Sequence[Message], settings: ChatSettings) -> list[Message]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from types import MappingProxyType
 from typing import Final
 
 from tandem_server.engines.fakes import FakeResponder
@@ -14,41 +12,38 @@ from tandem_server.errors import ConfigurationError
 from tandem_server.stages.protocols import Responder
 
 
-def make_responder(setting: str, *, api_key: str | None = None, instructions: str | None = None) -> Responder:
+def make_responder(setting: str, *, api_key: str | None = None) -> Responder:
     """The responder a setting names, before its first use. Raises ConfigurationError that lists the choices."""
     kind, _, argument = setting.partition(":")
-    make = RESPONDERS.get(kind)
-    if make is None:
+    if kind not in RESPONDERS:
         raise ConfigurationError(f"there is no responder {setting!r}; choose one of: {', '.join(CHOICES)}")
-    return make(argument, api_key, instructions)
+    return RESPONDERS[kind](argument, api_key)
 
 
-def make_listener(argument: str, api_key: str | None, instructions: str | None) -> Responder:  # noqa: ARG001
+def make_listener(argument: str) -> Responder:
     """The listener needs nothing."""
-    refuse("listener", argument)
+    if argument:
+        raise ConfigurationError(f"the responder 'listener' takes no argument, but was given {argument!r}")
     return Listener()
 
 
-def make_fake(argument: str, api_key: str | None, instructions: str | None) -> Responder:  # noqa: ARG001
-    """Says its text every time, or back what it hears when it is given none."""
-    return FakeResponder((argument,) if argument else ())
-
-
-def make_openai(argument: str, api_key: str | None, instructions: str | None) -> Responder:
-    """MODEL or MODEL@URL; a model's name may itself hold an @."""
+def chat_settings(argument: str, api_key: str | None) -> ChatSettings:
+    """Of MODEL or MODEL@URL; a model's name may itself hold an @. Raises ConfigurationError."""
     model, at, url = argument.rpartition("@")
-    settings = ChatSettings(model, url) if at and "://" in url else ChatSettings(argument)
-    return OpenAIChat(replace(settings, api_key=api_key, instructions=instructions or settings.instructions))
+    if at and "://" in url:
+        return ChatSettings(model, url, api_key)
+    if argument and not api_key:
+        raise ConfigurationError(
+            "OpenAI's own endpoint wants a key: set TANDEM_API_KEY, or name another as openai:MODEL@URL"
+        )
+    return ChatSettings(argument, api_key=api_key)
 
 
-def refuse(kind: str, argument: str) -> None:
-    """Raises ConfigurationError when a responder is told more than it can use."""
-    if argument:
-        raise ConfigurationError(f"the responder {kind!r} takes no argument, but was given {argument!r}")
-
-
-RESPONDERS: Final[Mapping[str, Callable[[str, str | None, str | None], Responder]]] = MappingProxyType(
-    {"listener": make_listener, "openai": make_openai, "fake": make_fake}
-)
+RESPONDERS: Final[Mapping[str, Callable[[str, str | None], Responder]]] = {
+    "listener": lambda argument, _key: make_listener(argument),
+    "openai": lambda argument, key: OpenAIChat(chat_settings(argument, key)),
+    # Says its text every time, or back what it hears when it is given none.
+    "fake": lambda argument, _key: FakeResponder((argument,) if argument else ()),
+}
 CHOICES: Final = ("listener", "openai:MODEL@URL", "fake", "fake:TEXT")
 """As they are written in a setting."""

@@ -11,17 +11,17 @@ from tandem_server.stages.protocols import Voice
 
 
 def make_voice(setting: str) -> Voice:
-    """`setting`: espeak, espeak:VARIANT, or fake. Raises ConfigurationError."""
+    """`setting`: espeak, espeak:VOICE, or fake. Raises ConfigurationError."""
     kind, _, argument = setting.partition(":")
     if kind not in _FACTORIES:
-        raise ConfigurationError(f"no voice is called {setting!r}; choose one of: espeak, espeak:VARIANT, fake")
+        raise ConfigurationError(f"no voice is called {setting!r}; choose one of: espeak, espeak:VOICE, fake")
     return _FACTORIES[kind](argument)
 
 
-def _espeak(variant: str) -> Voice:
+def _espeak(voice: str) -> Voice:
     from tandem_server.engines.espeak import DEFAULT_VOICE, EspeakVoice
 
-    return EspeakVoice(variant or DEFAULT_VOICE)
+    return EspeakVoice(voice or DEFAULT_VOICE)
 
 
 _FACTORIES: Final[dict[str, Callable[[str], Voice]]] = {

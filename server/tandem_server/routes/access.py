@@ -36,10 +36,10 @@ class Access:
         """None when the request may come in."""
         host = headers.get("host", "")
         if self.hosts and host_name(host) not in self.hosts:
-            return Refusal(403, "Unknown host", f"this server does not answer as {host!r}; see TANDEM_HOSTS")
+            return Refusal(403, "Unknown host", _unknown(host))
         origin = headers.get("origin")
         if origin is not None and not self._own(origin, host) and origin not in self.origins:
-            return Refusal(403, "Foreign page", f"pages of {origin} may not use this server; see TANDEM_ORIGINS")
+            return Refusal(403, "Foreign page", _foreign(origin))
         if self.token is not None and not self._knows_token(headers, subprotocols):
             return Refusal(401, "Token needed", "send the server's token as Authorization: Bearer TOKEN")
         return None
@@ -57,6 +57,15 @@ class Access:
         offered += [name.removeprefix(_KEY_PROTOCOL) for name in subprotocols if name.startswith(_KEY_PROTOCOL)]
         # compare_digest takes the same time wherever the first difference is.
         return any(hmac.compare_digest(one.encode(), self.token.encode()) for one in offered)
+
+
+def _unknown(host: str) -> str:
+    name = host_name(host)
+    return f"this server does not answer as {host!r}; if it should, start it with TANDEM_HOSTS='[\"{name}\"]'"
+
+
+def _foreign(origin: str) -> str:
+    return f"pages of {origin} may not use this server; if they should: TANDEM_ORIGINS='[\"{origin}\"]'"
 
 
 def host_name(host: str) -> str:

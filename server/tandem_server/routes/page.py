@@ -39,8 +39,7 @@ def guard(app: FastAPI, access: Access) -> None:
         else:
             answer = await forward(request)
         for name, value in HEADERS.items():
-            if not (name == "Content-Security-Policy" and path == "/docs"):
-                answer.headers.setdefault(name, value)
+            answer.headers.setdefault(name, value)
         return answer
 
 

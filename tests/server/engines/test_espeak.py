@@ -210,6 +210,19 @@ async def test_a_voice_that_espeak_has_not_is_said_to_be_missing() -> None:
         await EspeakVoice("xx-nowhere", NONE_YET).start()
 
 
+@pytest.mark.parametrize("name", ["zz", "en-us+zz", "en-us+"])
+def test_to_calibrate_a_voice_that_does_not_exist_is_not_advised(name: str) -> None:
+    with pytest.raises(EngineUnavailable, match="no voice") as refusal:
+        EspeakVoice(name)
+    assert all(known in str(refusal.value) for known in CALIBRATED)
+    assert "tandem_server.engines.calibrate" not in str(refusal.value)
+
+
+def test_a_voice_that_exists_and_is_not_calibrated_says_how_to() -> None:
+    with pytest.raises(EngineUnavailable, match=r"not calibrated.*engines.calibrate espeak --voice en-us\+f3"):
+        EspeakVoice("en-us+f3")
+
+
 @pytest.mark.parametrize("failure", [ImportError("no module"), OSError("no such file")])
 def test_without_the_library_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, failure: Exception

@@ -21,7 +21,7 @@ from tandem_server.errors import ConfigurationError
     ],
 )
 async def test_a_setting_names_a_responder(setting: str, name: str) -> None:
-    responder = make_responder(setting, api_key="sk-1", instructions="Be kind.")
+    responder = make_responder(setting, api_key="sk-1")
 
     assert responder.name == name
     await responder.close()
@@ -35,7 +35,8 @@ def test_an_unknown_setting_is_told_the_choices(setting: str) -> None:
 
 @pytest.mark.parametrize(("setting", "told"), [
     ("listener:loud", "takes no argument"), ("openai", "no name"),
-    ("openai:@http://x/v1", "no name"), ("openai:m@ftp://x", "must begin with http"),
+    ("openai:@http://x/v1", "no name"),
+    ("openai:gpt", "wants a key: set TANDEM_API_KEY"), ("openai:m@ftp://x", "must begin with http"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_work_is_refused(setting: str, told: str) -> None:
     with pytest.raises(ConfigurationError, match=told):

@@ -8,7 +8,7 @@ import pytest
 
 from ...e2e.serving import FAKES, Served, serving
 
-TOKEN = "open-sesame"
+TOKEN = "open-sesame-open-sesame"
 
 
 @pytest.fixture(scope="session")

@@ -200,7 +200,7 @@ def test_own_address_needs_no_token(host: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_token_makes_any_address_good() -> None:
-    assert load({"host": "0.0.0.0", "token": "secret"}).token
+    assert load({"host": "0.0.0.0", "token": "a-secret-that-is-long"}).token
 
 
 @pytest.mark.parametrize("token", ["two words", "comma,", "umläut", "tab\t", 'quote"'])

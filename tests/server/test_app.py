@@ -1,0 +1,66 @@
+"""What a start says, and the REST reference, without a running server."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tandem_server import app as composition
+from tandem_server.app import addresses, create_app, serve
+from tandem_server.config import load
+from tandem_server.errors import ConfigurationError
+
+HERE = socket.gethostname()
+
+
+@pytest.mark.parametrize(
+    ("bound", "shown", "elsewhere"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000", None),
+        ("::1", "http://[::1]:8000", None),
+        ("192.0.2.7", "http://192.0.2.7:8000", None),
+        ("0.0.0.0", "http://127.0.0.1:8000", f"http://{HERE}:8000"),
+        ("::", "http://[::1]:8000", f"http://{HERE}:8000"),
+    ],
+)
+def test_the_address_that_is_shown_can_be_opened(bound: str, shown: str, elsewhere: str | None) -> None:
+    assert addresses(bound, 8000) == (shown, elsewhere)
+
+
+def test_the_first_starts_download_is_told_to_whoever_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    steps: list[tuple[int, int | None]] = []
+
+    def prepare(folder: Path, *, download: bool, say: object, progress: composition.Progress) -> None:
+        assert (folder, download) == (tmp_path / "models", True)
+        progress(1, 40)
+
+    def refuse(host: str, port: int) -> socket.socket:
+        raise ConfigurationError("the port is taken")
+
+    monkeypatch.setattr(composition, "prepare_default_model", prepare)
+    monkeypatch.setattr(composition, "_bind", refuse)
+    wanted = {"asr": "auto", "data_dir": tmp_path, "host": "127.0.0.1", "fetch_models": True}
+    with pytest.raises(ConfigurationError, match="taken"):
+        serve(wanted, progress=lambda *step: steps.append(step))
+    assert steps == [(1, 40)]
+
+
+async def test_the_rest_reference_comes_from_here_alone_and_under_the_policy(tmp_path: Path) -> None:
+    app = create_app(load({"data_dir": tmp_path, "host": "127.0.0.1"}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        page = await client.get("/docs")
+        named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        files = {name: await client.get(name) for name in named if name.startswith("/docs/")}
+    assert page.status_code == 200
+    assert len(files) == 3 and all(name.startswith("/") and not name.startswith("//") for name in named)
+    assert "://" not in page.text and "<script>" not in page.text
+    assert all(file.status_code == 200 and file.content for file in files.values())
+    assert "javascript" in files["/docs/swagger-ui-bundle.js"].headers["content-type"]
+    assert "validatorUrl: null" in files["/docs/start.js"].text
+    for answer in (page, *files.values()):
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert "unsafe" not in answer.headers["content-security-policy"]
