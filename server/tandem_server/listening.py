@@ -191,7 +191,8 @@ class Listening:
         if user.closed is not None:
             return effects + self._complete(news.turn, user)
         fall = final_fall(news.measured.track) if news.measured else None
-        self._evidence = Evidence(news.transcript.text, fall) if news.transcript else None
+        stable = news.transcript is not None and news.transcript.text.split()[-1:] == user.last_words[-1:]
+        self._evidence = Evidence(news.transcript.text, fall, stable) if news.transcript else None
         return effects
 
     def expired(self, number: int) -> list[Effect | Notice]:

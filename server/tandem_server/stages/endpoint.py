@@ -1,9 +1,9 @@
 """How long to wait in a pause: silence, the text and the final prosody say together whether a turn is over.
 
-The waiting time is the session's `silence_duration_ms`, shortened when the melody has come to its end and lengthened
-when it has not or the last word leaves the sentence open: the cues of Gravano & Hirschberg (2011). The numbers were
-chosen by hand on 91 read utterances (`python tests/bench/endpointing.py`), where they cut off half as many speakers as
-a fixed silence of the same mean length; a fitted model on conversations is to replace them.
+The waiting time is the session's `silence_duration_ms`, shortened when the melody has fallen to its end and the words
+have stopped changing, and lengthened when it is level or the last word leaves the sentence open; cues of this kind are
+in Gravano & Hirschberg (2011). The numbers were chosen by hand on 91 read utterances and are printed for them by
+`python tests/bench/endpointing.py`; a model fitted on conversations is to replace them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _FALL: Final = -2.0
 """Semitones below the turn's median at which a final fall says neither one nor the other."""
 _CLEAR: Final = 1.5
 """Semitones from there to where it leaves no doubt."""
+_RISE: Final = 3.0
+"""Semitones above the median from which the melody rises: a question yields the turn, a list holds it."""
 _TAIL: Final = 20
 """Frames of 10 ms: the last 200 ms of voice."""
 
@@ -44,6 +46,8 @@ class Evidence:
     """The turn so far, as finalised."""
     final_fall: float | None
     """Semitones of the last voice against the turn's median; None when there was too little voice."""
+    stable: bool = True
+    """The last word was the recogniser's guess before the pause too: what it says is not still changing."""
 
 
 def final_fall(track: Sequence[float | None]) -> float | None:
@@ -61,9 +65,10 @@ def completeness(evidence: Evidence) -> float:
         return 0.0
     if words[-1].strip(".,?!") in HANGING:
         return -1.0
-    if evidence.final_fall is None:
+    if evidence.final_fall is None or evidence.final_fall > _RISE:
         return 0.0
-    return min(max((_FALL - evidence.final_fall) / _CLEAR, -1.0), 1.0)
+    score = min(max((_FALL - evidence.final_fall) / _CLEAR, -1.0), 1.0)
+    return score if evidence.stable else min(score, 0.0)
 
 
 def patience(silence: int, evidence: Evidence | None) -> int:

@@ -24,7 +24,8 @@ HALF = 500 * SAMPLES_PER_MS
         ("i like tea", -9.0, 1.0),
         ("i like tea", -1.25, -0.5),
         ("i like tea", 0.0, -1.0),  # level: more is to come
-        ("i like tea", 9.0, -1.0),
+        ("i like tea", 3.0, -1.0),
+        ("i like tea", 3.1, 0.0),  # a rise may be a question
         ("i like the", None, -1.0),
         ("i like the", -9.0, -1.0),  # whatever the melody says
         ("I like THE,", None, -1.0),
@@ -34,6 +35,11 @@ HALF = 500 * SAMPLES_PER_MS
 )
 def test_words_and_melody_say_how_finished_it_sounds(text: str, fall: float | None, score: float) -> None:
     assert completeness(Evidence(text, fall)) == pytest.approx(score)
+
+
+def test_words_that_still_change_shorten_nothing() -> None:
+    assert completeness(Evidence("i like tea", -9.0, stable=False)) == 0.0
+    assert completeness(Evidence("i like tea", 0.0, stable=False)) == -1.0
 
 
 @pytest.mark.parametrize(
