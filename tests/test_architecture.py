@@ -23,7 +23,7 @@ from tandem_training.registry import RECIPES
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("server/tandem_server", "client/tandem_client", "models/tandem_models", "training/tandem_training")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-LONGEST = 420
+LONGEST = 400
 """Lines of a file"""
 PURE = (
     "turn", "reply", "reply_wire", "turn_wire", "live_reply", "conversation", "conversation_events", "listening",

@@ -6,7 +6,7 @@ Corpus import, live server, training and synthesis all read their units and orde
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -89,10 +89,3 @@ class Prosody:
 
 MISSING: Final = Prosody((None,) * len(FEATURES))
 """Nothing could be measured."""
-
-
-def require_same_version(vectors: Iterable[Prosody]) -> None:
-    """Raises ValueError when vectors of different extractor versions are about to be mixed."""
-    versions = {vector.version for vector in vectors}
-    if len(versions) > 1:
-        raise ValueError(f"prosody of different extractors cannot be mixed: {', '.join(sorted(versions))}")

@@ -1,8 +1,7 @@
-"""One caller: the only file that makes tasks. It hears the audio, performs effects and reports back.
+"""One caller: the only file that makes a conversation's tasks. It hears the audio, performs effects and reports back.
 
-Everything runs on one loop, so `_tell` needs no lock: news goes in and effects are performed at once, in order;
-whatever takes time becomes a task of this session's group, and its result comes back as news. When `run` returns,
-nothing of the session is left.
+Everything runs on one loop, so `_tell` needs no lock: effects are performed at once, in order; whatever takes time is a
+task of this session's group, and its result comes back as news. When `run` returns, nothing of the session is left.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ from tandem_server.conversation_events import (
     EndSpeech,
     Expired,
     Finalise,
-    Finalised,
     Forget,
     FrameHeard,
     KeepSettings,
@@ -313,11 +311,9 @@ class Session:
             case StopReply():
                 self._spawn(self._reply(effect.reply).stop(effect.heard))
             case Record():
-                self._records.add(task := self._spawn(self._keeper.keep(effect)))
-                task.add_done_callback(self._records.discard)
+                self._write(self._keeper.keep(effect))
             case KeepSettings():
-                self._records.add(task := self._spawn(self._keeper.settings(self._conversation.session)))
-                task.add_done_callback(self._records.discard)
+                self._write(self._keeper.settings(self._conversation.session))
             case LoadSpeaker():
                 self._spawn(self._keeper.load(effect.user_id))
             case Arm():
@@ -330,6 +326,10 @@ class Session:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def _write(self, work: Coroutine[Any, Any, None]) -> None:
+        self._records.add(task := self._spawn(work))
+        task.add_done_callback(self._records.discard)
 
     # Hearing ----------------------------------------------------------------------------------------------------
     def _begin_turn(self, effect: Listen) -> None:
@@ -359,8 +359,7 @@ class Session:
         return await self._engines.workers.run(analyse, block)
 
     async def _finalise(self, turn: HeardTurn, pause: Pause) -> None:
-        finalised: Finalised = await turn.finalise(pause, self._measure)
-        self._tell(finalised)
+        self._tell(await turn.finalise(pause, self._measure))
 
     def _partial(self, text: str) -> None:
         for turn in self._turns.values():

@@ -13,8 +13,8 @@ import structlog
 Log = structlog.stdlib.BoundLogger
 _INTERVAL: Final = 0.1
 """Seconds between two looks at the loop."""
-_KEPT: Final = 600
-"""Looks kept: the last minute."""
+_KEPT: Final = 200
+"""Looks kept: the last twenty seconds."""
 
 
 def configure_logging(level: str) -> Log:
@@ -49,7 +49,7 @@ class LoopLag:
             self._seconds.append(max(loop.time() - due, 0.0))
 
     def summary(self) -> dict[str, float]:
-        """p50, p95 and max of the last minute, milliseconds."""
+        """p50, p95 and max of the last twenty seconds, milliseconds."""
         if not self._seconds:
             return {}
         ordered = sorted(self._seconds)

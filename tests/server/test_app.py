@@ -13,6 +13,7 @@ from tandem_server import app as composition
 from tandem_server.app import addresses, create_app, serve
 from tandem_server.config import load
 from tandem_server.errors import ConfigurationError
+from tandem_server.model_fetch import Progress
 
 HERE = socket.gethostname()
 
@@ -34,7 +35,7 @@ def test_the_address_that_is_shown_can_be_opened(bound: str, shown: str, elsewhe
 def test_the_first_starts_download_is_told_to_whoever_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     steps: list[tuple[int, int | None]] = []
 
-    def prepare(folder: Path, *, download: bool, say: object, progress: composition.Progress) -> None:
+    def prepare(folder: Path, *, download: bool, say: object, progress: Progress) -> None:
         assert (folder, download) == (tmp_path / "models", True)
         progress(1, 40)
 

@@ -20,7 +20,7 @@ from tandem_server.routes.problems import problem
 from tandem_server.session import ConnectionLostError, Session
 from tandem_server.telemetry import Log
 
-NORMAL, GOING_AWAY, POLICY, INTERNAL, TRY_LATER = 1000, 1001, 1008, 1011, 1013
+NORMAL, POLICY, INTERNAL = 1000, 1008, 1011
 """Close codes of RFC 6455 and the IANA registry."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a close frame may wait to be sent."""
