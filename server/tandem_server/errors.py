@@ -62,12 +62,10 @@ class StoreError(TandemError):
     """Our fault: a turn could not be recorded."""
 
 
-def first_cause(group: BaseExceptionGroup[BaseException], expected: tuple[type[BaseException], ...]) -> BaseException:
-    """Why a task group ended: what nobody expected before what was to be expected, and cancellation only if alone."""
+def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Why a task group ended: the first error, and a cancellation only if there is nothing else."""
     leaves = _leaves(group)
-    causes = [error for error in leaves if isinstance(error, Exception)]  # which a cancellation is not
-    unknown = [error for error in causes if not isinstance(error, expected)]
-    return (unknown or causes or leaves)[0]
+    return next((error for error in leaves if isinstance(error, Exception)), leaves[0])
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

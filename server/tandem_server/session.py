@@ -79,10 +79,6 @@ class ConnectionLostError(Exception):
     """The client is gone."""
 
 
-EXPECTED: Final = (ProtocolViolation, ClientTooSlowError, TimeoutError, ConnectionLostError)
-"""Ways in which a client ends its session; anything else that goes wrong at the same time is the cause."""
-
-
 class Connection(Protocol):
     """The client's socket; both methods raise ConnectionLostError when it is gone."""
 
@@ -163,7 +159,7 @@ class Session:
                 self._outgoing.close()
                 await self._farewell()
         except BaseExceptionGroup as group:
-            raise first_cause(group, EXPECTED) from None
+            raise first_cause(group) from None
         finally:
             self._deadlines.close()
         if cause is not None:
