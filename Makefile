@@ -30,7 +30,7 @@ format: $(VENV)/.tested  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.tested  ## Measure latency, load and memory (about five minutes)
+bench: $(VENV)/.tested  ## Measure latency, load and memory, 15-20 minutes (ARGS="--recordings FOLDER", of FLAC files)
 	$(BIN)/python tests/bench/latency.py $(ARGS)
 
 clean:  ## Remove the environment and caches

@@ -61,13 +61,31 @@ def serve(
     port: Annotated[int | None, typer.Option(envvar="TANDEM_PORT", help="Port to listen on.")] = None,
     data_dir: DataDir = None,
     asr: Annotated[
-        str | None, typer.Option(envvar="TANDEM_ASR", help="Recogniser: auto, pocketsphinx, vosk:NAME, fake.")
+        str | None,
+        typer.Option(
+            envvar="TANDEM_ASR",
+            help="Recogniser: auto (the small English Vosk model once it is fetched, else PocketSphinx), pocketsphinx, "
+            "vosk:NAME of a fetched model, vosk:FOLDER.",
+        ),
     ] = None,
     voice: Annotated[
-        str | None, typer.Option(envvar="TANDEM_VOICE", help="Voice: espeak, espeak:VARIANT, fake.")
+        str | None,
+        typer.Option(
+            envvar="TANDEM_VOICE", help="Voice: espeak, or espeak:VOICE with en-us+f5, en-us+f2, en-us or en-us+m3."
+        ),
     ] = None,
     response: Annotated[
         str | None, typer.Option(envvar="TANDEM_RESPONSE", help="What answers: listener, openai:MODEL@URL, fake.")
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TANDEM_STRATEGY", help="How a session's voice entrains at first: match, rule, anti, neutral."
+        ),
+    ] = None,
+    strength: Annotated[
+        float | None,
+        typer.Option(envvar="TANDEM_STRENGTH", help="And how far: 0 is neutral, 1 is all the way, at most 1.5."),
     ] = None,
     token: Token = None,
 ) -> None:
@@ -81,7 +99,9 @@ def serve(
     tandem serve --port 9000 --asr vosk:vosk-model-small-en-us-0.15
     TANDEM_TOKEN=secret tandem serve --host 0.0.0.0
     """
+    from tandem_client.download import DownloadBar
     from tandem_server.app import serve as run_server
+    from tandem_server.engines.vosk_models import DEFAULT
 
     given: dict[str, object] = {
         "host": host,
@@ -90,10 +110,19 @@ def serve(
         "asr": asr,
         "voice": voice,
         "response": response,
+        "strategy": strategy,
+        "strength": strength,
         "token": token,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
-    raise typer.Exit(run_server(overrides, page=Path(__file__).with_name("web")))
+    with DownloadBar(DEFAULT) as bar:
+
+        def say(text: str) -> None:
+            bar.stop()  # whatever is said comes before the download or after it
+            typer.echo(text)
+
+        page = Path(__file__).with_name("web")
+        raise typer.Exit(run_server(overrides, page=page, say=say, progress=bar.progress))
 
 
 @app.command()

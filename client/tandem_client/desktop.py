@@ -116,8 +116,13 @@ async def talk_live(scene: Scene) -> None:
 
         async def listen() -> None:
             scene.view.say("Speak when you like; Ctrl-C ends. With headphones the agent does not hear itself.")
+            told = False
             while True:
-                await link.send_audio(await microphone.read())
+                block = await microphone.read()
+                if microphone.dropped and not told:
+                    told = True
+                    scene.view.say("The server, or the way to it, is too slow: some of what you said was lost.")
+                await link.send_audio(block)
 
         await link.run(listen)
 

@@ -33,8 +33,13 @@ class DownloadBar:
                 self._bar.console.print(f"Going on where the last download stopped: {done / 1e6:.1f} MB are here.")
         self._bar.update(self._task, completed=done, total=total)
 
+    def stop(self) -> None:
+        """It is over, if it ever began."""
+        if self._bar.live.is_started:  # else a log would get an empty line
+            self._bar.stop()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self.stop()

@@ -113,7 +113,9 @@ def _line(who: str, style: str, text: str) -> Text:
 
 def exchange_table(action: Exchange) -> Group:
     """User, target and realised of each feature in units of z, and the distance between user and realised."""
-    title = f"exchange {action.event.exchange}, {action.event.strategy} (z: you among speakers, the agent in its own range)"
+    title = (
+        f"exchange {action.event.exchange}, {action.event.strategy} (z: you among speakers, the agent in its own range)"
+    )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("")
     for name in ("you", "target", "realised", "distance"):

@@ -64,6 +64,8 @@ class Script:
     break_off_s: float = math.inf
     """The voice fails after this much audio."""
     answer: bool = True
+    tandem: contract.TandemSettings = field(default_factory=contract.TandemSettings)
+    """What a session starts with."""
 
 
 @dataclass
@@ -95,7 +97,7 @@ class Talk:
 
     def __init__(self, socket: WebSocket, script: Script, seen: Seen, changed: Callable[[], Awaitable[None]]) -> None:
         self.socket, self.script, self.seen, self.changed = socket, script, seen, changed
-        self.tandem = contract.TandemSettings()
+        self.tandem = script.tandem
         self.silence_ms = 500
         self.random = random.Random(7)
         self.level = {name: self.random.gauss(0, 0.8) for name in NAMES}
@@ -154,7 +156,8 @@ class Talk:
     async def handle(self, kind: str, event: dict[str, Any]) -> None:
         if kind == "session.update":
             session = event["session"]
-            self.tandem = contract.TandemSettings.model_validate(session.get("tandem", {}))
+            asked = {**self.tandem.model_dump(), **session.get("tandem", {})}
+            self.tandem = contract.TandemSettings.model_validate(asked)
             self.silence_ms = session["audio"]["input"]["turn_detection"]["silence_duration_ms"]
             await self.send("session.updated", session=self.session_fields())
         elif kind == "input_audio_buffer.append":

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Download, Page, async_playwright, expect
 
+from tandem_server.contract import TandemSettings
+
 from .scripted_server import ScriptedServer, serving
 from .scripted_talk import RATE, Script, Seen, tone
 
@@ -204,6 +206,25 @@ async def test_settings_go_to_the_server_and_come_back() -> None:
         assert asked["strategy"] == "anti" and "jitter" not in asked["features"]
         await visit.page.reload()
         await expect(visit.page.locator("#in-force")).to_contain_text("anti, strength 0.50, 7 of 8")
+
+
+async def test_the_operators_settings_hold_until_the_person_chooses() -> None:
+    operators = TandemSettings(strategy="rule", strength=0.4, features=["rate", "pitch_mean"])
+    async with visiting(Script(tandem=operators)) as visit:
+        page = visit.page
+        await expect(page.locator("#in-force")).to_have_text("In force: rule, strength 0.40, 2 of 8 features.")
+        await expect(page.get_by_label("rule")).to_be_checked()
+        await expect(page.locator("#strength-value")).to_have_text("0.40")
+        await expect(page.locator("input[name=feature]:checked")).to_have_count(2)
+        await page.get_by_label("User id").fill("p07")
+        await expect(page.locator("#in-force")).to_have_text(
+            "In force: rule, strength 0.40, 2 of 8 features, remembered as p07."
+        )
+        await page.get_by_label("anti").check()
+        await expect(page.locator("#in-force")).to_contain_text("In force: anti, strength 0.40, 2 of 8 features")
+        asked = [event["session"]["tandem"] for event in visit.server.seen[-1].of("session.update")]
+    assert not any({"strategy", "strength", "features"} & set(one) for one in asked[:-1])
+    assert {"strategy", "user_id", "audio_frames"} == set(asked[-1])
 
 
 # ---- sound in --------------------------------------------------------------------------------------------------------
@@ -484,7 +505,7 @@ async def test_the_page_reconnects_when_the_server_comes_back() -> None:
         await visit.server.start()
         await visit.connected()
         await expect(page.locator("#notice-connection")).to_be_hidden()
-        await expect(items(page, "note")).to_contain_text("A new session began")
+        await expect(items(page, "note")).to_contain_text("A new conversation began")
         await visit.say("after")
         await expect(items(page, "assistant")).to_have_count(2)
         assert len(visit.server.seen) == 2

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +20,9 @@ from tandem_client.desktop import Talk
 from tandem_client.device import Device
 from tandem_client.errors import AudioUnusable, CannotTalk, NoAnswer
 from tandem_server import model_fetch
+from tandem_server.engines.espeak import CALIBRATED
 from tandem_server.errors import ConfigurationError
+from tandem_server.stages.entrain import STRATEGIES
 
 RUNNER = CliRunner()
 MODEL = "vosk-model-small-en-us-0.15"
@@ -53,15 +57,21 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """The overrides that the server was started with."""
     given: list[dict[str, object]] = []
 
-    def serve(overrides: dict[str, object], **_: Any) -> int:
+    def serve(
+        overrides: dict[str, object], *, say: Callable[[str], None], progress: model_fetch.Progress, **_: Any
+    ) -> int:
         given.append(overrides)
+        if overrides.get("asr") == "auto":
+            progress(10_000_000, 40_000_000)
+            progress(40_000_000, 40_000_000)
+        say("ready")
         return 7
 
     app = ModuleType("tandem_server.app")
     monkeypatch.setattr(app, "serve", serve, raising=False)
     monkeypatch.setitem(sys.modules, "tandem_server.app", app)
-    for name in ("TANDEM_HOST", "TANDEM_PORT", "TANDEM_TOKEN", "TANDEM_DATA_DIR", "TANDEM_ASR", "TANDEM_VOICE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("TANDEM_")]:
+        monkeypatch.delenv(name)
     return given
 
 
@@ -74,6 +84,25 @@ def test_serve_hands_on_what_was_chosen_and_nothing_else(served: list[dict[str, 
         {"host": "0.0.0.0", "port": 9000, "asr": "fake", "data_dir": tmp_path},
         {"token": "secret", "port": 1},
     ]
+
+
+def test_serve_takes_how_sessions_entrain(served: list[dict[str, object]]) -> None:
+    run("serve", "--strategy", "rule", "--strength", "0.5", code=7)
+    assert served == [{"strategy": "rule", "strength": 0.5}]
+
+
+def test_the_first_starts_download_has_a_bar_that_ends_with_it(served: list[dict[str, object]]) -> None:
+    output = run("serve", "--asr", "auto", code=7)
+    assert "40.0/40.0 MB" in output and MODEL in output
+    assert output.endswith("ready\n"), "the bar is not drawn again beneath what the server says"
+    assert run("serve", code=7) == "ready\n", "no download, no bar"
+
+
+def test_the_help_of_serve_names_the_voices_and_recognisers_that_there_are() -> None:
+    told = " ".join(run("serve", "--help").replace("│", " ").split())
+    assert all(name in told for name in ("auto (", "pocketsphinx", "vosk:NAME", "vosk:FOLDER"))
+    assert all(name in told for name in CALIBRATED)
+    assert all(name in told for name in STRATEGIES)
 
 
 @pytest.fixture

@@ -125,6 +125,7 @@ class FakeMicrophone:
     """Gives the blocks of half a second, then waits for ever or is unplugged."""
 
     unplugged = False
+    dropped = 0
 
     def __init__(self, _: Any) -> None:
         self._left = 25
@@ -196,6 +197,17 @@ async def test_a_microphone_that_is_unplugged_ends_the_talk(
     async with serving(ScriptedServer()) as url:
         with pytest.raises(AudioUnusable, match="gone"):
             await talk(Talk(url=url), console())
+
+
+async def test_speech_that_was_lost_is_said_once(heard: asyncio.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeMicrophone, "unplugged", True)
+    monkeypatch.setattr(FakeMicrophone, "dropped", 3)
+    screen = console()
+    async with serving(ScriptedServer()) as url:
+        with pytest.raises(AudioUnusable, match="gone"):
+            await talk(Talk(url=url), screen)
+    assert isinstance(screen.file, StringIO)
+    assert screen.file.getvalue().count("some of what you said was lost") == 1
 
 
 async def test_without_portaudio_nobody_is_called(monkeypatch: pytest.MonkeyPatch) -> None:

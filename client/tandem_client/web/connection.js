@@ -26,11 +26,10 @@ export function afterClose(code, welcomed, probe) {
   return probe !== null && probe < 500 && probe !== 426 ? "refused" : "waiting";
 }
 
-/** Where the server is, seen from the page. @param {Location | URL} page @param {string | null} resume Session id. */
-export function socketUrl(page, resume) {
+/** Where the server is, seen from the page. @param {Location | URL} page */
+export function socketUrl(page) {
   const url = new URL("/v1/realtime", page.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  if (resume !== null) url.searchParams.set("session_id", resume);
   return url.href;
 }
 
@@ -49,8 +48,6 @@ export function subprotocols(token) {
 export class Connection {
   /** @type {WebSocket | null} */
   #socket = null;
-  /** @type {string | null} */
-  #session = null;
   #token = "";
   #welcomed = false;
   #attempt = 0;
@@ -78,7 +75,7 @@ export class Connection {
     this.listener.onState("connecting", { retryMs: null, reason: "" });
     let socket;
     try {
-      socket = new WebSocket(socketUrl(location, this.#session), subprotocols(token));
+      socket = new WebSocket(socketUrl(location), subprotocols(token));
     } catch {
       this.listener.onState("token", { retryMs: null, reason: "The token has a character that cannot be sent." });
       return;
@@ -91,7 +88,6 @@ export class Connection {
       const event = JSON.parse(data);
       if (event.type === "session.created") {
         this.#welcomed = true;
-        this.#session = event.session.id ?? "";
         this.#attempt = 0;
         this.listener.onState("open", { retryMs: null, reason: "" });
       }
@@ -130,7 +126,6 @@ export class Connection {
     const probe = welcomed ? null : await this.#probe();
     if (this.#socket !== null) return; // someone pressed the button meanwhile
     const state = afterClose(code, welcomed, probe);
-    if (state !== "waiting") this.#session = null;
     let retryMs = null;
     if (state === "waiting") retryMs = backoff(this.#attempt);
     else if (state === "full") retryMs = FULL_DELAY * (0.75 + 0.5 * Math.random());

@@ -61,6 +61,8 @@ export const EMPTY = Object.freeze({
   problems: [],
 });
 
+const NEW_CONVERSATION = "A new conversation began: the agent does not know what is above.";
+
 /** Codes of errors that only say that the other side was faster. */
 const HARMLESS = new Set(["response_cancel_not_active"]);
 
@@ -77,9 +79,8 @@ export function reduce(state, event) {
 /** @type {Record<string, (state: Conversation, event: any) => Conversation>} */
 const HANDLERS = {
   "session.created": (state, { session }) => {
-    const again = state.session?.id === session.id;
     const fresh = { ...state, session: asSession(session), speaking: null, pending: false, response: null, output: null };
-    return state.session === null || again ? fresh : addNote(fresh, session.id, "A new session began");
+    return state.session === null ? fresh : addNote(fresh, session.id, NEW_CONVERSATION);
   },
   "session.updated": (state, { session }) => ({ ...state, session: asSession(session, state.session?.id) }),
   "input_audio_buffer.speech_started": (state, event) => {

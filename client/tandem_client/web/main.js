@@ -143,7 +143,11 @@ let begun = { response: "", item: "" };
 
 /** Server events that are more than news. @type {Record<string, (event: any) => void>} */
 const ACTIONS = {
-  "session.created": () => connection.send(sessionUpdate(settings)),
+  "session.created": () => {
+    writeEntrainment();
+    connection.send(sessionUpdate(settings));
+  },
+  "session.updated": () => writeEntrainment(),
   "input_audio_buffer.speech_started": () => {
     if (conversation.session?.interrupts !== false) void interrupt(false);
   },
@@ -168,7 +172,7 @@ function onThePage(event) {
 
 const connection = new Connection({
   onEvent: (event) => {
-    if (event.type === "session.created" && event.session.id !== conversation.session?.id) clock.reset();
+    if (event.type === "session.created") clock.reset();
     dispatch(onThePage(event));
     ACTIONS[event.type]?.(event);
   },
@@ -193,7 +197,8 @@ async function loadEngines() {
   try {
     const [named, listed] = await Promise.all([fetchJson("/v1/engines", token()), fetchJson("/v1/strategies", token())]);
     if (named.status === 200) panels.renderEngines((engines = named.body));
-    if (listed.status === 200) panels.makeStrategies(listed.body.data, settings.strategy);
+    if (listed.status === 200) panels.makeStrategies(listed.body.data);
+    writeEntrainment();
   } catch {
     // The names are for information; the conversation works without them.
   }
@@ -203,11 +208,16 @@ async function loadEngines() {
 
 let update = 0;
 
-/** Typing and sliding settle before the server hears of it. */
-function changeSettings() {
+function writeEntrainment() {
+  panels.writeEntrainment(settings, conversation.session?.tandem);
+}
+
+/** Typing and sliding settle before the server hears of it. @param {{target: any}} event */
+function changeSettings({ target }) {
   const before = settings.processing;
-  settings = panels.readSettings(settings);
+  settings = panels.readSettings(settings, target);
   panels.writeSettings(settings);
+  writeEntrainment();
   keep(localStorage, settings);
   clearTimeout(update);
   update = setTimeout(() => connection.send(sessionUpdate(settings)), 150);
@@ -262,9 +272,9 @@ function listen() {
     if (connection.open) $("say").value = "";
   };
   for (const box of document.querySelectorAll(".processing input")) {
-    /** @type {any} */ (box).onchange = (/** @type {any} */ { target }) => {
-      if (target.name === "setup") panels.setProcessing(target.value === "speakers");
-      changeSettings();
+    /** @type {any} */ (box).onchange = (/** @type {any} */ event) => {
+      if (event.target.name === "setup") panels.setProcessing(event.target.value === "speakers");
+      changeSettings(event);
     };
   }
   for (const box of document.querySelectorAll("input[name=turn-view]")) {
@@ -301,9 +311,10 @@ function renderPath() {
   ]);
 }
 
-panels.makeStrategies(undefined, settings.strategy);
+panels.makeStrategies();
 panels.makeFeatures();
 panels.writeSettings(settings);
+writeEntrainment();
 renderMicrophone(microphone.state);
 listen();
 draw();

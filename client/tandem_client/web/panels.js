@@ -23,10 +23,10 @@ const plainNumber = (value) => (value === null || value === undefined ? "–" : 
 // ---- settings ----------------------------------------------------------------------------------------------------
 
 /** @param {{id: string, description: string}[]} [strategies] As the server lists them. */
-export function makeStrategies(strategies = STRATEGIES, chosen = "match") {
+export function makeStrategies(strategies = STRATEGIES) {
   $("strategies").replaceChildren(...strategies.map(({ id, description }) => element(
     "label", { title: description },
-    element("input", { type: "radio", name: "strategy", value: id, checked: id === chosen }),
+    element("input", { type: "radio", name: "strategy", value: id }),
     element("span", {}, id),
   )));
 }
@@ -37,12 +37,19 @@ export function makeFeatures() {
   )));
 }
 
+/** How the voice entrains: what the person chose, else what the server says. @param {Settings} settings @param {any} inForce */
+export function writeEntrainment(settings, inForce) {
+  const strategy = settings.strategy ?? inForce?.strategy;
+  const strength = settings.strength ?? inForce?.strength ?? 1;
+  const features = settings.features ?? inForce?.features ?? NAMES;
+  for (const box of $("strategies").querySelectorAll("input")) box.checked = box.value === strategy;
+  for (const box of $("features").querySelectorAll("input")) box.checked = features.includes(box.value);
+  $("strength").value = String(strength);
+  setText($("strength-value"), strength.toFixed(2));
+}
+
 /** @param {Settings} settings */
 export function writeSettings(settings) {
-  for (const box of $("strategies").querySelectorAll("input")) box.checked = box.value === settings.strategy;
-  for (const box of $("features").querySelectorAll("input")) box.checked = settings.features.includes(box.value);
-  $("strength").value = String(settings.strength);
-  setText($("strength-value"), settings.strength.toFixed(2));
   $("user-id").value = settings.userId;
   $("audio-frames").value = settings.audioFrames;
   $("silence").value = String(settings.silenceMs);
@@ -52,14 +59,18 @@ export function writeSettings(settings) {
   setupBox("headset").checked = on === 0;
 }
 
-/** @param {Settings} settings The ones to start from. @returns {Settings} */
-export function readSettings(settings) {
+/**
+ * @param {Settings} settings The ones to start from.
+ * @param {any} touched The control that the person used: of how the voice entrains only that is a choice.
+ * @returns {Settings}
+ */
+export function readSettings(settings, touched) {
   const features = [...$("features").querySelectorAll("input:checked")].map((box) => box.value);
   const silence = Math.round(Number($("silence").value));
   return {
-    strategy: $("strategies").querySelector("input:checked")?.value ?? settings.strategy,
-    strength: Number($("strength").value),
-    features: NAMES.filter((name) => features.includes(name)),
+    strategy: touched.name === "strategy" ? touched.value : settings.strategy,
+    strength: touched.id === "strength" ? Number(touched.value) : settings.strength,
+    features: touched.name === "feature" ? NAMES.filter((name) => features.includes(name)) : settings.features,
     userId: $("user-id").value,
     audioFrames: $("audio-frames").value,
     silenceMs: silence >= 100 && silence <= 5000 ? silence : settings.silenceMs,

@@ -6,8 +6,8 @@
 export const MICROPHONE = Object.freeze({
   idle: {
     title: "Microphone off",
-    text: "When you start it, your browser asks for permission. What you say is sent to this server, and to nobody else, "
-      + "until you stop. You can also just type.",
+    text: "When you start it, your browser asks for permission. Your sound goes to this server and no further, and is not "
+      + "kept. Your words are recorded there, and go to the response engine named above. You can also just type.",
     action: "Start microphone",
   },
   asking: {

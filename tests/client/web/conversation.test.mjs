@@ -130,8 +130,8 @@ test("problems are shown once, dismissed by hand, and lost races are none", () =
   assert.equal(run(...turn, { type: "response.done", response: failed }).problems[0].message, "no voice");
 });
 
-test("a new session is announced, the same one resumed in silence", () => {
-  assert.deepEqual(run(created, created).items, []);
+test("a new conversation after the first one is announced", () => {
+  assert.deepEqual(run(created).items, []);
   const other = { ...created, session: { ...created.session, id: "s2" } };
   assert.deepEqual(run(created, other).items.map(({ role }) => role), ["note"]);
 });

@@ -35,8 +35,8 @@ test("tries come later and later, up to eight seconds, give or take a quarter", 
 });
 
 test("the socket is where the page came from; the token is a subprotocol, never in the address", () => {
-  assert.equal(socketUrl(new URL("https://a.example/x?y"), null), "wss://a.example/v1/realtime");
-  assert.equal(socketUrl(new URL("http://127.0.0.1:8000/"), "sess_1"), "ws://127.0.0.1:8000/v1/realtime?session_id=sess_1");
+  assert.equal(socketUrl(new URL("https://a.example/x?y")), "wss://a.example/v1/realtime");
+  assert.equal(socketUrl(new URL("http://127.0.0.1:8000/")), "ws://127.0.0.1:8000/v1/realtime");
   assert.deepEqual(subprotocols(""), ["realtime"]);
   assert.deepEqual(subprotocols("abc"), ["realtime", "openai-insecure-api-key.abc"]);
 });
@@ -51,10 +51,26 @@ test("settings are kept, and what no longer fits is left out", () => {
   assert.deepEqual(load(storage), { ...DEFAULTS });
   keep(storage, { ...DEFAULTS, strategy: "anti", strength: 0.3 });
   assert.equal(load(storage).strategy, "anti");
-  storage.kept = JSON.stringify({ strength: "much", features: ["rate", "charm"], userId: 4 });
+  storage.kept = JSON.stringify({ strategy: 1, strength: "much", features: ["rate", "charm"], userId: 4, audioFrames: "mp3" });
   assert.deepEqual(load(storage), { ...DEFAULTS, features: ["rate"] });
   storage.kept = "{";
   assert.deepEqual(load(storage), { ...DEFAULTS });
+});
+
+test("what the person has not chosen is the server's business", () => {
+  const asked = (settings) => sessionUpdate({ ...DEFAULTS, ...settings }).session.tandem;
+  assert.deepEqual(Object.keys(asked({})), ["user_id", "audio_frames"]);
+  assert.deepEqual(asked({ strength: 0, userId: "p07" }), { strength: 0, user_id: "p07", audio_frames: "binary" });
+  assert.deepEqual(asked({ strategy: "anti", features: [] }).features, []);
+});
+
+test("what an earlier page kept without being asked is no choice", () => {
+  const kept = new Map([["tandem.settings", JSON.stringify({ strategy: "match", strength: 1 })]]);
+  assert.deepEqual(load({ getItem: (key) => kept.get(key) ?? null }), { ...DEFAULTS });
+});
+
+test("the page says where sound and words go", () => {
+  assert.match(MICROPHONE.idle.text, /sound goes to this server and no further.*words are recorded.*response engine/);
 });
 
 test("nobody in particular is null", () => {
