@@ -7,6 +7,7 @@ survives kill -9. (With WAL and synchronous=NORMAL the last commits may be lost 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,13 +64,14 @@ class Store:
     async def open(cls, url: str, *, pragmas: Mapping[str, str] = PRAGMAS) -> Store:
         """Make the file and its tables when they are missing. Raises ConfigurationError, StoreError."""
         engine = make_engine(parse_url(url), pragmas)
+        threads = set(threading.enumerate())
         try:
             await upgrade_engine(engine)
         except (SQLAlchemyError, OSError) as error:
-            await engine.dispose()
+            await _let_go(engine, threads)
             raise store_error(error, place_of(engine.url)) from error
         except BaseException:
-            await engine.dispose()
+            await _let_go(engine, threads)
             raise
         return cls(engine)
 
@@ -178,6 +180,15 @@ class Store:
                 return await query(session)
         except (SQLAlchemyError, OSError) as error:
             raise store_error(error, self._place) from error
+
+
+async def _let_go(engine: AsyncEngine, before: set[threading.Thread]) -> None:
+    """Dispose of an engine that could not connect. aiosqlite's thread has a last word to say to the loop even then, and
+    fails loudly if the loop is closed by that time: wait for it."""
+    await engine.dispose()
+    for thread in set(threading.enumerate()) - before:
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 5.0)
 
 
 def parse_url(text: str) -> URL:
