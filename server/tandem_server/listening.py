@@ -191,8 +191,8 @@ class Listening:
         if user.closed is not None:
             return effects + self._complete(news.turn, user)
         fall = final_fall(news.measured.track) if news.measured else None
-        stable = news.transcript is not None and news.transcript.text.split()[-1:] == user.last_words[-1:]
-        self._evidence = Evidence(news.transcript.text, fall, stable) if news.transcript else None
+        text = news.transcript.text if news.transcript else ""
+        self._evidence = Evidence(text, fall, _kept(user.last_words, text.split())) if news.transcript else None
         return effects
 
     def expired(self, number: int) -> list[Effect | Notice]:
@@ -344,6 +344,11 @@ class Listening:
         delta = (" " if user.shown else "") + " ".join(new)
         user.shown = words
         return [user.wire.delta(delta)]
+
+
+def _kept(guess: list[str], words: list[str]) -> bool:
+    """Is the last word of the guess still there? Words that came since are no change: guesses lag behind."""
+    return bool(guess) and len(words) >= len(guess) and words[len(guess) - 1] == guess[-1]
 
 
 def _common_prefix(one: list[str], other: list[str]) -> list[str]:

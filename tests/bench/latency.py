@@ -96,7 +96,7 @@ def _recording(path: Path) -> Recording:
 
 
 class Caller:
-    """A person who says one thing after the other and waits for each answer."""
+    """Somebody who says one thing after the other and waits for each answer."""
 
     def __init__(self, url: str, vad: dict[str, Any] | None, figures: Figures) -> None:
         self._url = url
@@ -107,17 +107,15 @@ class Caller:
         self._heard = False
 
     async def talk(self, spoken: Sequence[Recording]) -> None:
-        """Say them all over one connection."""
-        async with connect(self._url, max_size=None, compression=None) as socket:
-            session = {"type": "realtime", "tandem": {"audio_frames": "binary"}}
-            await _send(
-                socket,
-                {"type": "session.update", "session": {**session, "audio": {"input": {"turn_detection": self._vad}}}},
-            )
-            reader = asyncio.create_task(self._read(socket))
-            for recording in spoken:
+        """Say them all, each over a connection of its own: they are different people."""
+        for recording in spoken:
+            async with connect(self._url, max_size=None, compression=None) as socket:
+                audio = {"input": {"turn_detection": self._vad}}
+                session = {"type": "realtime", "tandem": {"audio_frames": "binary"}, "audio": audio}
+                await _send(socket, {"type": "session.update", "session": session})
+                reader = asyncio.create_task(self._read(socket))
                 await self._say(socket, recording)
-            reader.cancel()
+                reader.cancel()
 
     async def _say(self, socket: ClientConnection, recording: Recording) -> None:
         self._answered.clear()

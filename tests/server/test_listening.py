@@ -137,6 +137,7 @@ def test_the_answer_to_an_earlier_pause_is_late() -> None:
         # 500 ms of patience, and what is known after 96 ms of silence; 16 frames are 512 ms, the nearest.
         ("", "", spoke(), 16),
         ("i like tea", "i like tea", FALLEN, 6),  # finished: 0.4 of it are 200 ms, 6 frames (192 ms)
+        ("i like", "i like tea", FALLEN, 6),  # the guess lags behind
         ("i like tee", "i like tea", FALLEN, 16),  # the last word is still changing
         ("i like the", "i like the", FALLEN, 20),  # a word that hangs: 1.3 of it are 650 ms, 20 frames (640 ms)
     ],

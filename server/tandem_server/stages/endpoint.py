@@ -47,7 +47,7 @@ class Evidence:
     final_fall: float | None
     """Semitones of the last voice against the turn's median; None when there was too little voice."""
     stable: bool = True
-    """The last word was the recogniser's guess before the pause too: what it says is not still changing."""
+    """The recogniser has not changed its mind about the last word it guessed before the pause."""
 
 
 def final_fall(track: Sequence[float | None]) -> float | None:
