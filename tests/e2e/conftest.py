@@ -22,7 +22,7 @@ def fake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def real_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """What a new user gets offline: Silero, PocketSphinx, the listener, espeak."""
     with serving(tmp_path_factory.mktemp("real"), asr="pocketsphinx") as served:

@@ -28,7 +28,7 @@ def nothing(_: str) -> None: ...
 
 def nurseries() -> list[psutil.Process]:
     """Of this test; the servers of other tests are somebody else's."""
-    return [child for child in psutil.Process().children() if "tandem_client.cli" not in " ".join(child.cmdline())]
+    return [child for child in psutil.Process().children() if "pocketsphinx_worker" in " ".join(child.cmdline())]
 
 
 def workers() -> list[psutil.Process]:
@@ -166,7 +166,7 @@ async def test_a_killed_nursery_is_replaced_and_its_workers_go_on(engine: Pocket
     old = await engine.open(nothing)
     await hear(old, SILENCE)
     orphan = workers()[0]
-    nursery = psutil.Process().children()[0]
+    nursery = nurseries()[0]
     nursery.kill()
     nursery.wait(10)
     new = await engine.open(nothing)
