@@ -61,6 +61,8 @@ class Config(BaseSettings):
     """OpenAI's protocol allows 15 MiB of audio in one event"""
     strategy: Literal["neutral", "match", "rule", "anti"] = "match"
     strength: float = Field(default=1.0, ge=0.0, le=1.5)
+    speculate: bool = True
+    """Prepare replies while the user may still go on; with a paid chat endpoint some calls are in vain"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
@@ -86,7 +88,7 @@ class Config(BaseSettings):
     @property
     def tandem(self) -> TandemSettings:
         """What a session starts with."""
-        return TandemSettings(strategy=self.strategy, strength=self.strength)
+        return TandemSettings(strategy=self.strategy, strength=self.strength, speculate=self.speculate)
 
 
 def load(overrides: dict[str, object]) -> Config:

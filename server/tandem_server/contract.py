@@ -67,6 +67,8 @@ class TandemSettings(TandemModel):
     """Gain from the user's deviation to the agent's; 0 is neutral."""
     features: list[str] = Field(default_factory=lambda: list(NAMES))
     """The features the strategy may move; the others stay the voice's own."""
+    speculate: bool = True
+    """Prepare the reply in every pause that may be the end, though the responder is then asked in vain now and then."""
     user_id: str | None = Field(default=None, max_length=128)
     """Keeps the speaker's normaliser from one conversation to the next."""
     audio_frames: Literal["base64", "binary"] = "base64"

@@ -63,7 +63,7 @@ from tandem_server.conversation_events import (
 )
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
-from tandem_server.listening import Listening, Notice, UserBegan, UserFinished
+from tandem_server.listening import Listening, Notice, UserBegan, UserFinished, UserPaused, UserWentOn
 from tandem_server.live_reply import ReplyRequest
 from tandem_server.record.records import TurnRecord
 from tandem_server.settings import default_session, derived, merged
@@ -163,18 +163,8 @@ class Conversation:
                 return self._noticed(listening.finalised(news))
             case Stalled():
                 return self._noticed(listening.stalled())
-            case TextCame():
-                return speaking.text_came(news.reply, news.text)
-            case TextEnded():
-                return speaking.text_ended(news.reply)
-            case TextFailed():
-                return speaking.text_failed(news.reply, news.message)
-            case PhraseSpoken():
-                return speaking.phrase_spoken(news)
-            case VoiceFailed():
-                return speaking.voice_failed(news.reply, news.message)
-            case ReplyMeasured():
-                return speaking.measured(news)
+            case TextCame() | TextEnded() | TextFailed() | PhraseSpoken() | VoiceFailed() | ReplyMeasured():
+                return speaking.told(news)
             case StoreReported():
                 reported = self._noticed(listening.stored(news.item_id, news.error))
                 return reported + speaking.stored(news.item_id, news.error)
@@ -194,8 +184,12 @@ class Conversation:
                 case UserBegan():
                     if self._shared.settings.interrupt_response:
                         result += self._speaking.cancel("turn_detected")
+                case UserPaused():
+                    result += self._speaking.draft(effect)
+                case UserWentOn():
+                    result += self._speaking.drop_draft()
                 case UserFinished():
-                    result += self._answer(effect)
+                    result += [*self._answer(effect), *self._speaking.drop_draft()]
                 case _:
                     result.append(effect)
         return result

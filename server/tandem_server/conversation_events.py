@@ -149,6 +149,8 @@ class Expired:
     deadline: str
 
 
+ReplyNews = TextCame | TextEnded | TextFailed | PhraseSpoken | VoiceFailed | ReplyMeasured
+"""What comes of the work for one reply."""
 News = (
     ClientSent
     | FrameHeard
@@ -156,12 +158,7 @@ News = (
     | PartialHeard
     | TrackGrew
     | Finalised
-    | TextCame
-    | TextEnded
-    | TextFailed
-    | PhraseSpoken
-    | VoiceFailed
-    | ReplyMeasured
+    | ReplyNews
     | StoreReported
     | SpeakerLoaded
     | Expired
@@ -254,6 +251,13 @@ class StopReply:
 
 
 @dataclass(frozen=True, slots=True)
+class DropReply:
+    """Stop thinking and speaking, and answer nothing: it was drafted in vain."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """What is to be kept of a user for the next conversation."""
 
@@ -308,6 +312,7 @@ Effect = (
     | Speak
     | EndSpeech
     | StopReply
+    | DropReply
     | Record
     | KeepSettings
     | LoadSpeaker

@@ -25,7 +25,9 @@ silence has lasted long enough (`patience_spent`) nothing is left to wait for. H
 
 ## The agent's reply
 
-At most one reply is live. `Finishing` lasts until its turn is safely recorded; only then is it reported as done.
+At most one reply is live. In a pause that may be the end it is drafted: thought of, and its first phrase spoken, so
+that it is ready when the turn is over; when the user goes on, nobody will have heard of it. `Finishing` lasts until its
+turn is safely recorded; only then is it reported as done.
 
 ```mermaid
 {reply}```

@@ -53,6 +53,20 @@ class UserBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class UserPaused:
+    """The user may have finished: what there would be to answer."""
+
+    text: str
+    scores: UserScores | None
+    """None when the turn could not be measured"""
+
+
+@dataclass(frozen=True, slots=True)
+class UserWentOn:
+    """The user had not finished, or takes the turn back."""
+
+
+@dataclass(frozen=True, slots=True)
 class UserFinished:
     """A turn is over and understood as far as it will be."""
 
@@ -67,7 +81,7 @@ class UserFinished:
     """endpoint, transcript, ... so far"""
 
 
-Notice = UserBegan | UserFinished
+Notice = UserBegan | UserPaused | UserWentOn | UserFinished
 
 
 @dataclass(slots=True)
@@ -193,7 +207,8 @@ class Listening:
         fall = final_fall(news.measured.track) if news.measured else None
         text = news.transcript.text if news.transcript else ""
         self._evidence = Evidence(text, fall, _kept(user.last_words, text.split())) if news.transcript else None
-        return effects
+        scores = self._scores(news.measured) if news.measured else None
+        return [*effects, UserPaused(text, scores)] if text else effects
 
     def expired(self, number: int) -> list[Effect | Notice]:
         """The words of a closed turn did not come in time, or it was not recorded in time."""
@@ -226,13 +241,13 @@ class Listening:
                 case turn.Resume():
                     self._evidence = None
                     self._turns[effect.turn].settled = False
-                    effects.append(ListenOn(effect.turn, effect.at - _ONSET_MARGIN))
+                    effects += [UserWentOn(), ListenOn(effect.turn, effect.at - _ONSET_MARGIN)]
                 case turn.CloseTurn():
                     effects += self._close(effect)
                 case turn.DropTurn():
                     self._evidence = None
                     del self._turns[effect.turn]
-                    effects.append(Forget(effect.turn))
+                    effects += [UserWentOn(), Forget(effect.turn)]
         return effects
 
     def _open(self, opened: turn.OpenTurn) -> list[Effect | Notice]:
@@ -294,12 +309,15 @@ class Listening:
 
     def _learn(self, measured: TurnProsody) -> UserScores:
         """Where the turn stands, judged before it is learnt from."""
-        shared = self._shared
-        scores = UserScores(shared.speaker.z(measured.prosody), shared.speaker.population_z(measured.prosody))
+        shared, scores = self._shared, self._scores(measured)
         shared.history = replace(shared.history, user=(*shared.history.user, scores))
         shared.speaker = shared.speaker.updated(measured.prosody, measured.weight)
         shared.speaker_range = shared.speaker_range.updated(measured)
         return scores
+
+    def _scores(self, measured: TurnProsody) -> UserScores:
+        speaker = self._shared.speaker
+        return UserScores(speaker.z(measured.prosody), speaker.population_z(measured.prosody))
 
     def _record(
         self, user: UserTurn, transcript: Transcript, scores: UserScores | None, latencies: Mapping[str, float]

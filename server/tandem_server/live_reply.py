@@ -54,6 +54,8 @@ class Reply:
     """Wall clock (seconds)"""
     waits: bool = False
     """For the words of a turn that is closed already"""
+    drafted: bool = False
+    """It was prepared while the user paused"""
     target: Scores = NEUTRAL
     asked: Prosody | None = None
     """The target in physical units"""
@@ -103,7 +105,7 @@ def record(live: Reply, shared: SharedState, status: reply.Status, realised: Sco
         strategy_settings={"strength": tandem.strength, "features": tandem.features},
         latencies=live.stages,
         status=_STATUS[status],
-        flags={"limits": limits, **({"error": live.error} if live.error else {})},
+        flags={"limits": limits, "drafted": live.drafted, **({"error": live.error} if live.error else {})},
     )
 
 

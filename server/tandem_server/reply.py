@@ -1,7 +1,8 @@
 """The agent's reply: `step(state, event) -> (state, effects)`, beside the user's turn and drawn with it in TURN.md.
 
 At most one reply is live; every reply begun ends once, with one terminal; news of any other reply is ignored. A reply
-is `Finishing` while its turn is being recorded: it is reported as done only when it is safe.
+is `Finishing` while its turn is being recorded: it is reported as done only when it is safe. While the user pauses it
+may be drafted: thought of, and its first phrase spoken, but nobody is told before it begins.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ CancelReason = Literal["turn_detected", "client_cancelled"]
 @dataclass(frozen=True, slots=True)
 class Silent:
     """No reply is live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """The user may have finished: the answer is prepared, and kept back."""
+
+    reply: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +57,26 @@ class Finishing:
     status: Status
 
 
-State = Silent | Preparing | Speaking | Stopping | Finishing
+State = Silent | Drafting | Preparing | Speaking | Stopping | Finishing
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A reply may soon be wanted."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """The drafted reply is not wanted after all, or another one is."""
+
+    reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """A reply is wanted."""
+    """A reply is wanted; if it has been drafted, that one."""
 
     reply: int
 
@@ -94,12 +116,26 @@ class Recorded:
     reply: int
 
 
-Event = Begin | Heard | Spoken | Cancel | Fail | Recorded
+Event = Draft | Drop | Begin | Heard | Spoken | Cancel | Fail | Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Think of what may have to be said, and tell nobody."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Forget what was prepared; nothing more is to come of it."""
+
+    reply: int
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Think of what to say."""
+    """Say that it begins, and think of what to say."""
 
     reply: int
 
@@ -142,7 +178,7 @@ class Defer:
     reply: int
 
 
-Effect = Start | Stop | Finish | Report | Refuse | Defer
+Effect = Prepare | Discard | Start | Stop | Finish | Report | Refuse | Defer
 Outcome = tuple[State, tuple[Effect, ...]]
 
 
@@ -151,9 +187,26 @@ def stay(state: State, _: Event) -> Outcome:
     return state, ()
 
 
+def draft(_: State, event: Event) -> Outcome:
+    """A reply is prepared in advance."""
+    return Drafting(event.reply), (Prepare(event.reply),)
+
+
+def drop(_: State, event: Event) -> Outcome:
+    """It was not wanted."""
+    return Silent(), (Discard(event.reply),)
+
+
 def begin(_: State, event: Event) -> Outcome:
     """A reply begins."""
     return Preparing(event.reply), (Start(event.reply),)
+
+
+def take_up(state: State, event: Event) -> Outcome:
+    """What was prepared is wanted, unless it is another reply that begins."""
+    assert isinstance(state, Drafting)
+    discarded: tuple[Effect, ...] = () if event.reply == state.reply else (Discard(state.reply),)
+    return Preparing(event.reply), (*discarded, Start(event.reply))
 
 
 def refuse(state: State, event: Event) -> Outcome:
@@ -201,6 +254,8 @@ def report(state: State, event: Event) -> Outcome:
 Move = Callable[[State, Event], Outcome]
 TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]]] = {
     Silent: {
+        Draft: (draft, Drafting),
+        Drop: (stay, Silent),
         Begin: (begin, Preparing),
         Heard: (stay, Silent),
         Spoken: (stay, Silent),
@@ -208,7 +263,19 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Fail: (stay, Silent),
         Recorded: (stay, Silent),
     },
+    Drafting: {
+        Draft: (stay, Drafting),
+        Drop: (drop, Silent),
+        Begin: (take_up, Preparing),
+        Heard: (stay, Drafting),
+        Spoken: (stay, Drafting),
+        Cancel: (stay, Drafting),
+        Fail: (stay, Drafting),
+        Recorded: (stay, Drafting),
+    },
     Preparing: {
+        Draft: (stay, Preparing),
+        Drop: (stay, Preparing),
         Begin: (refuse, Preparing),
         Heard: (speak, Speaking),
         Spoken: (complete, Finishing),
@@ -217,6 +284,8 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Recorded: (stay, Preparing),
     },
     Speaking: {
+        Draft: (stay, Speaking),
+        Drop: (stay, Speaking),
         Begin: (refuse, Speaking),
         Heard: (stay, Speaking),
         Spoken: (complete, Finishing),
@@ -225,6 +294,8 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Recorded: (stay, Speaking),
     },
     Stopping: {
+        Draft: (stay, Stopping),
+        Drop: (stay, Stopping),
         Begin: (defer, Stopping),
         Heard: (stay, Stopping),
         Spoken: (stopped, Finishing),
@@ -233,6 +304,8 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Recorded: (stay, Stopping),
     },
     Finishing: {
+        Draft: (stay, Finishing),
+        Drop: (stay, Finishing),
         Begin: (defer, Finishing),
         Heard: (stay, Finishing),
         Spoken: (stay, Finishing),
@@ -241,12 +314,13 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Recorded: (report, Silent),
     },
 }
-"""For every state and event what happens, if the event is about the live reply; `Begin` is always about a new one."""
+"""For every state and event what happens, if the event is about the live reply; `Draft` and `Begin` are always about a
+new one, and a drafted reply is begun under its own number."""
 
 
 def step(state: State, event: Event) -> Outcome:
     """The next state and what is to be done. Total; an event about another reply than the live one changes nothing."""
-    late = not isinstance(event, Begin) and (isinstance(state, Silent) or event.reply != state.reply)
+    late = not isinstance(event, Draft | Begin) and (isinstance(state, Silent) or event.reply != state.reply)
     if late:
         return state, ()
     move, _ = TABLE[type(state)][type(event)]

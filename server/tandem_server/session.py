@@ -23,6 +23,7 @@ from tandem_server.conversation_events import (
     Arm,
     ClientSent,
     Disarm,
+    DropReply,
     Effect,
     EndSpeech,
     Expired,
@@ -306,6 +307,8 @@ class Session:
                 self._reply(effect.reply).add(None)
             case StopReply():
                 self._spawn(self._reply(effect.reply).stop(effect.heard))
+            case DropReply():
+                self._reply(effect.reply).cancel()
             case Record():
                 self._write(self._keeper.keep(effect))
             case KeepSettings():

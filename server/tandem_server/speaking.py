@@ -11,25 +11,33 @@ from tandem_server import reply
 from tandem_server.conversation_events import (
     Arm,
     Disarm,
+    DropReply,
     Effect,
     EndSpeech,
     PhraseSpoken,
     Record,
     ReplyMeasured,
+    ReplyNews,
     SendAudio,
     Speak,
     StopReply,
+    TextCame,
+    TextEnded,
+    TextFailed,
     Think,
+    VoiceFailed,
 )
+from tandem_server.drafting import Draft, Wish, wish
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
-from tandem_server.listening import UserFinished
-from tandem_server.live_reply import Reply, ReplyRequest, record, with_speed
+from tandem_server.listening import UserFinished, UserPaused
+from tandem_server.live_reply import Reply, ReplyRequest, record
 from tandem_server.record.records import TurnRecord
 from tandem_server.reply_wire import ReplyWire
+from tandem_server.settings import Settings
 from tandem_server.shared_state import SharedState
-from tandem_server.stages.entrain import STRATEGIES, Scores, aim
-from tandem_server.stages.protocols import Word
+from tandem_server.stages.entrain import Scores
+from tandem_server.stages.protocols import Message, Word
 
 REPLY_DEADLINE: Final = 20.0
 """Seconds without any news of a live reply after which it is given up; the responder's own time-outs come first."""
@@ -50,7 +58,10 @@ class Speaking:
         """Is a turn closed whose words are not known yet?"""
         self._state: reply.State = reply.Silent()
         self._live: Reply | None = None
+        self._draft: Draft | None = None
+        """What was prepared, while the machine is Drafting"""
         self._replies = 0
+        """The number of the next reply, or of the one that is drafted"""
         self._exchanges = 0
         self._deferred: ReplyRequest | None = None
         self._kept: TurnRecord | None = None
@@ -64,7 +75,7 @@ class Speaking:
     @property
     def live(self) -> bool:
         """Is a reply under way?"""
-        return not isinstance(self._state, reply.Silent)
+        return not isinstance(self._state, reply.Silent | reply.Drafting)
 
     @property
     def response_id(self) -> str | None:
@@ -81,7 +92,25 @@ class Speaking:
 
     def begin(self, request: ReplyRequest) -> list[Effect]:
         """Reply now, or as soon as the last reply has been reported. Raises ClientError when one is under way."""
-        return self._step(reply.Begin(self._replies), request)
+        answers = request.to is not None and request.say is None and not self._words_pending()
+        kept = answers and self._draft is not None and self._draft.wish == self._wish(self._shared.settings)
+        return [*([] if kept else self.drop_draft()), *self._step(reply.Begin(self._replies), request)]
+
+    def draft(self, paused: UserPaused) -> list[Effect]:
+        """The user may have finished: prepare the answer, unless there is to be none or another is under way."""
+        settings, history = self._shared.settings, self._shared.history
+        if self.live or not (settings.create_response and settings.tandem.speculate):
+            return []
+        if paused.scores is not None:
+            history = replace(history, user=(*history.user, paused.scores))
+        dropped = self.drop_draft()
+        now = wish(self._shared, settings, history)
+        self._draft = Draft(self._replies, replace(now, messages=(*now.messages, Message("user", paused.text))))
+        return [*dropped, *self._step(reply.Draft(self._replies))]
+
+    def drop_draft(self) -> list[Effect]:
+        """The user goes on, or something else is to be said."""
+        return self._step(reply.Drop(self._replies))
 
     def words_known(self, finished: UserFinished) -> list[Effect]:
         """A turn is understood: a reply that was asked for before it was may be thought of now."""
@@ -91,6 +120,24 @@ class Speaking:
         live.waits = False
         live.request = replace(live.request, to=finished, say=None if finished.understood else NOT_UNDERSTOOD)
         return self._think(live)
+
+    def told(self, news: ReplyNews) -> list[Effect]:
+        """What has come of the work for a reply."""
+        if isinstance(self._state, reply.Drafting) and self._draft is not None and news.reply == self._state.reply:
+            return self._draft.told(news)
+        match news:
+            case TextCame():
+                return self.text_came(news.reply, news.text)
+            case TextEnded():
+                return self.text_ended(news.reply)
+            case TextFailed():
+                return self.text_failed(news.reply, news.message)
+            case PhraseSpoken():
+                return self.phrase_spoken(news)
+            case VoiceFailed():
+                return self.voice_failed(news.reply, news.message)
+            case ReplyMeasured():
+                return self.measured(news)
 
     def text_came(self, number: int, text: str) -> list[Effect]:
         """A piece of what to say."""
@@ -195,7 +242,7 @@ class Speaking:
     def leave(self) -> list[Effect]:
         """Nobody listens any more: stop, and begin nothing."""
         self._deferred = None
-        return self.cancel("client_cancelled")
+        return self.drop_draft() + self.cancel("client_cancelled")
 
     def heard_until(self, item: Item, audio_end_ms: int) -> list[Effect]:
         """The client says how much was played; a turn that is recorded already is corrected."""
@@ -214,6 +261,12 @@ class Speaking:
         effects: list[Effect] = []
         for effect in wanted:
             match effect:
+                case reply.Prepare():
+                    assert self._draft is not None
+                    effects.append(self._draft.think)
+                case reply.Discard():
+                    self._draft, self._replies = None, effect.reply + 1
+                    effects.append(DropReply(effect.reply))
                 case reply.Start():
                     effects += self._start(effect.reply, request or ReplyRequest())
                 case reply.Stop():
@@ -253,23 +306,24 @@ class Speaking:
         return effects if live.waits else effects + self._think(live)
 
     def _think(self, live: Reply) -> list[Effect]:
-        """Choose how to speak, and ask what to say."""
-        number, request = live.number, live.request
-        effects: list[Effect] = [] if live.wire.text_only else [self._aim(live)]
+        """Choose how to speak, and ask what to say, unless that has been done in advance."""
+        number, request, shared = live.number, live.request, self._shared
+        draft, self._draft = self._draft, None
+        wanted = draft.wish if draft is not None else self._wish(live.settings, request.instructions)
+        effects: list[Effect] = []
+        if not live.wire.text_only:
+            live.target, live.asked = wanted.target, wanted.asked
+            shared.history = replace(shared.history, target=live.target)
+            effects.append(live.wire.target(live.target, live.asked))
+        if draft is not None:
+            live.drafted = True
+            return effects + draft.undone([effect for news in draft.news for effect in self.told(news)])
         if request.say is not None:
             return effects + self.text_came(number, request.say) + self.text_ended(number)
-        instructions = live.settings.instructions if request.instructions is None else request.instructions
-        return [*effects, Think(number, self._shared.items.messages(instructions))]
+        return [*effects, Think(number, wanted.messages)]
 
-    def _aim(self, live: Reply) -> Effect:
-        """Choose the target. First-form strategies do not read the text, so it is known before the first word."""
-        shared, tandem = self._shared, live.settings.tandem
-        strategy, _ = STRATEGIES[tandem.strategy]
-        features, strength = frozenset(tandem.features), tandem.strength
-        live.target = aim(strategy, shared.history, "", strength=strength, features=features, reach=shared.voice.reach)
-        shared.history = replace(shared.history, target=live.target)
-        live.asked = with_speed(shared.voice.normaliser.inverse(live.target), live.settings.speed)
-        return live.wire.target(live.target, live.asked)
+    def _wish(self, settings: Settings, instructions: str | None = None) -> Wish:
+        return wish(self._shared, settings, self._shared.history, instructions)
 
     def _phrase(self, live: Reply, phrase: str) -> list[Effect]:
         live.first_phrase = live.first_phrase if live.first_phrase is not None else self._shared.now

@@ -22,6 +22,7 @@ from tandem_server.conversation_events import (
     Arm,
     ClientSent,
     Disarm,
+    DropReply,
     Effect,
     EndSpeech,
     Expired,
@@ -101,7 +102,7 @@ class Audit:
                 self.listening.remove(effect.turn)
             case Think() | Speak() | EndSpeech():
                 assert effect.reply not in self.stopped, "work for a reply that was stopped"
-            case StopReply():
+            case StopReply() | DropReply():
                 assert effect.reply not in self.stopped, "stopped twice"
                 self.stopped.add(effect.reply)
             case Record():
@@ -193,6 +194,8 @@ class Driver:
                 self.armed[effect.deadline] = effect.seconds
             elif isinstance(effect, Disarm):
                 self.armed.pop(effect.deadline, None)
+            elif isinstance(effect, DropReply):
+                self.waiting = [one for one in self.waiting if getattr(one, "reply", None) != effect.reply]
         return effects
 
     def hear(self, probability: float, frames: int = 1) -> list[Effect]:

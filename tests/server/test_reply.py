@@ -11,11 +11,16 @@ from tandem_server.reply import (
     Begin,
     Cancel,
     Defer,
+    Discard,
+    Draft,
+    Drafting,
+    Drop,
     Event,
     Fail,
     Finish,
     Finishing,
     Heard,
+    Prepare,
     Preparing,
     Recorded,
     Refuse,
@@ -45,6 +50,27 @@ def test_the_table_is_full() -> None:
 
 def test_a_reply_begins_when_none_is_live() -> None:
     assert step(Silent(), Begin(4)) == (Preparing(4), (Start(4),))
+
+
+def test_a_reply_may_be_drafted_while_none_is_live_and_begins_under_its_own_number() -> None:
+    assert step(Silent(), Draft(4)) == (Drafting(4), (Prepare(4),))
+    assert step(Drafting(4), Begin(4)) == (Preparing(4), (Start(4),))
+
+
+def test_a_draft_that_is_not_wanted_is_discarded() -> None:
+    assert step(Drafting(4), Drop(4)) == (Silent(), (Discard(4),))
+    assert step(Drafting(4), Begin(5)) == (Preparing(5), (Discard(4), Start(5)))
+
+
+@pytest.mark.parametrize("event", [Draft(5), Drop(3), Heard(4), Spoken(4), Cancel(4), Fail(4), Recorded(4)])
+def test_nothing_else_changes_a_draft(event: Event) -> None:
+    assert step(Drafting(4), event) == (Drafting(4), ())
+
+
+@pytest.mark.parametrize("state", LIVE)
+@pytest.mark.parametrize("event", [Draft(4), Draft(5), Drop(4), Drop(5)])
+def test_nothing_is_drafted_or_dropped_while_a_reply_is_live(state: State, event: Event) -> None:
+    assert step(state, event) == (state, ())
 
 
 def test_a_second_reply_is_refused_while_one_speaks_and_deferred_while_one_ends() -> None:

@@ -493,7 +493,7 @@ def test_a_reply_that_could_not_be_measured_is_told_without_numbers() -> None:
     assert driver.events("tandem.agent.realised") == driver.events("tandem.entrainment") == []
     record = driver.records()["item_t_2"]
     assert (record.realised, record.z) == ({}, {})
-    assert record.flags == {"limits": ["jitter could not be moved (short)"]}
+    assert record.flags == {"limits": ["jitter could not be moved (short)"], "drafted": False}
 
 
 @pytest.mark.parametrize("answered", [(), (Think,), (Think, Speak)])

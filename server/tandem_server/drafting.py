@@ -1,0 +1,77 @@
+"""A reply prepared while the user pauses: what was asked for it, and what came of it. Pure.
+
+Only what makes the first sound is done in advance: the words are asked for and the first phrase is spoken. When the
+reply begins, the news is told again as if it came only now, and what has been done already is not asked for twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tandem_models.prosody import Prosody
+from tandem_server.conversation_events import Effect, ReplyNews, Speak, TextCame, TextEnded, Think
+from tandem_server.live_reply import with_speed
+from tandem_server.settings import Settings
+from tandem_server.shared_state import SharedState
+from tandem_server.stages.entrain import STRATEGIES, History, Scores, aim
+from tandem_server.stages.protocols import Message
+from tandem_server.stages.sentences import PhraseSplitter
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """All that an answer is made from."""
+
+    settings: Settings
+    messages: tuple[Message, ...]
+    target: Scores
+    asked: Prosody
+    """The target in physical units"""
+
+
+def wish(shared: SharedState, settings: Settings, history: History, instructions: str | None = None) -> Wish:
+    """What would be asked for now. First-form strategies do not read the text, so the target is known before it."""
+    tandem, voice = settings.tandem, shared.voice
+    strategy, _ = STRATEGIES[tandem.strategy]
+    features = frozenset(tandem.features)
+    target = aim(strategy, history, "", strength=tandem.strength, features=features, reach=voice.reach)
+    asked = with_speed(voice.normaliser.inverse(target), settings.speed)
+    messages = shared.items.messages(settings.instructions if instructions is None else instructions)
+    return Wish(settings, messages, target, asked)
+
+
+@dataclass(slots=True)
+class Draft:
+    """The prepared reply `number`."""
+
+    number: int
+    wish: Wish
+    news: list[ReplyNews] = field(default_factory=list)
+    first: Speak | None = None
+    _splitter: PhraseSplitter = field(default_factory=PhraseSplitter)
+
+    @property
+    def think(self) -> Think:
+        """What to ask the responder."""
+        return Think(self.number, self.wish.messages)
+
+    def told(self, news: ReplyNews) -> list[Effect]:
+        """Keep the news; speak the first phrase as soon as it is known."""
+        self.news.append(news)
+        if self.first is not None or self.wish.settings.text_only:
+            return []
+        match news:
+            case TextCame():
+                phrases = self._splitter.feed(news.text)
+            case TextEnded():
+                phrases = self._splitter.flush()
+            case _:
+                phrases = []
+        if not phrases:
+            return []
+        self.first = Speak(self.number, 0, phrases[0].strip(), self.wish.asked)
+        return [self.first]
+
+    def undone(self, effects: list[Effect]) -> list[Effect]:
+        """Without what was done in advance."""
+        return [effect for effect in effects if effect != self.first]
