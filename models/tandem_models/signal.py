@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from typing import Final
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
+from scipy.signal import firwin, upfirdn
 
 Audio = NDArray[np.float32]
 """Samples (T,), mono, in [-1, 1]."""
@@ -26,6 +29,10 @@ WIRE_RATE: Final = 24_000
 VAD_FRAME: Final = 512
 """Samples at SAMPLE_RATE (32 ms): the window Silero was trained on, and the tick of the turn clock."""
 SAMPLES_PER_MS: Final = exact_div(SAMPLE_RATE, 1000)
+_HALF: Final = 24
+"""Periods of the lower rate on either side of the resampler's filter: its delay."""
+_KAISER: Final = 9.0
+"""Shape of its window: the stop band is 90 dB down."""
 
 
 def pcm16_to_float(data: bytes) -> Audio:
@@ -41,24 +48,61 @@ def float_to_pcm16(audio: Audio) -> bytes:
 
 
 class Resampler:
-    """Streaming resampler from one rate to another; feed blocks in order, `flush` ends the stream."""
+    """Streaming resampler from one rate to another; feed blocks in order, `flush` ends the stream.
+
+    A linear-phase polyphase filter: what comes out is aligned with what went in, and waits for `_HALF` periods of the
+    lower rate only (1.5 ms at 16 kHz; soxr's stream holds back 20 to 40 ms). 0.2 dB down at 0.875 of the lower Nyquist
+    frequency, 6 dB at 0.95, 65 dB at 1.06. O(samples).
+    """
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
-        # MQ: pass band to 0.9 of Nyquist, delay of a few ms; recognisers gain nothing from more.
-        same = source_rate == target_rate
-        self._stream = None if same else soxr.ResampleStream(source_rate, target_rate, 1, "float32", "MQ")
+        common = math.gcd(source_rate, target_rate)
+        self._up, self._down = target_rate // common, source_rate // common
+        self._filter = _lowpass(self._up, self._down)
+        self._delay = len(self._filter) // 2
+        """Samples at the common multiple of both rates"""
+        self._kept: Audio = np.zeros(0, np.float32)
+        """Input that output yet to come depends on"""
+        self._first = 0
+        """Of what is kept, counted from the beginning of the stream; a multiple of `_down`"""
+        self._given = 0
 
     def feed(self, audio: Audio) -> Audio:
         """The samples that have become available; may be empty while the filter fills."""
-        if self._stream is None:
+        if self._up == self._down:
             return audio
-        return np.asarray(self._stream.resample_chunk(audio), dtype=np.float32)
+        self._kept = np.concatenate([self._kept, audio])
+        known = self._first + len(self._kept)
+        return self._give(max((known * self._up - self._delay - 1) // self._down + 1, 0))
 
     def flush(self) -> Audio:
         """What the filter still held; the stream is over."""
-        if self._stream is None:
+        if self._up == self._down:
             return np.zeros(0, np.float32)
-        return np.asarray(self._stream.resample_chunk(np.zeros(0, np.float32), last=True), dtype=np.float32)
+        total = -(-(self._first + len(self._kept)) * self._up // self._down)
+        self._kept = np.concatenate([self._kept, np.zeros(self._delay // self._up + 1, np.float32)])
+        return self._give(total)
+
+    def _give(self, until: int) -> Audio:
+        """Output up to sample `until`, and forget what no later one needs."""
+        begin, skipped = self._given, (self._delay - self._first * self._up) // self._down
+        if until <= begin:
+            return np.zeros(0, np.float32)
+        filtered = upfirdn(self._filter, self._kept, self._up, self._down)
+        given = np.asarray(filtered[begin + skipped : until + skipped], dtype=np.float32)
+        self._given = until
+        needed = max((until * self._down - self._delay) // self._up, 0) // self._down * self._down
+        self._kept, self._first = self._kept[max(needed - self._first, 0) :], max(needed, self._first)
+        return given
+
+
+@cache
+def _lowpass(up: int, down: int) -> Audio:
+    """Taps at the common multiple of both rates, an odd number with a middle that is a multiple of `down`."""
+    widest = max(up, down)
+    half = -(-_HALF * widest // down) * down
+    taps = firwin(2 * half + 1, 0.95 / widest, window=("kaiser", _KAISER)) * up
+    return np.asarray(taps, dtype=np.float32)
 
 
 def resample(audio: Audio, source_rate: int, target_rate: int) -> Audio:

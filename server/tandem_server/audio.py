@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 
-from tandem_models.signal import SAMPLE_RATE, VAD_FRAME, WIRE_RATE, Audio, Resampler, pcm16_to_float
+from tandem_models.signal import SAMPLE_RATE, VAD_FRAME, WIRE_RATE, Audio, Resampler, exact_div, pcm16_to_float
 from tandem_server.errors import ClientError
 
 REMEMBERED: Final = 7 * SAMPLE_RATE // VAD_FRAME
 """Frames kept for turns that begin in the past: the longest padding (5 s), an onset, and the pause before a resume."""
 
-
+LEVEL_STEP: Final = exact_div(VAD_FRAME, 4)
+"""Samples (8 ms): how finely the end of speech is told."""
 _PIECE: Final = 2 * WIRE_RATE
 """Bytes resampled at once: one second, so that a whole file in one message holds nobody up."""
 
@@ -33,9 +33,10 @@ def decode_base64(audio: str) -> bytes:
     return data
 
 
-def level(frame: Audio) -> float:
-    """Root mean square of a frame in dB re full scale."""
-    return 10.0 * math.log10(float(np.mean(np.square(frame))) + 1e-12)
+def levels(frame: Audio) -> tuple[float, ...]:
+    """Root mean square of each LEVEL_STEP of a frame in dB re full scale."""
+    power = np.mean(np.square(frame.reshape(-1, LEVEL_STEP)), axis=1)
+    return tuple((10.0 * np.log10(power + 1e-12)).tolist())
 
 
 class AudioInput:

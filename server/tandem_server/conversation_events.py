@@ -30,8 +30,8 @@ class FrameHeard:
     end: int
     """Sample after its last one, on the session's clock"""
     probability: float
-    level: float = 0.0
-    """dB re full scale"""
+    levels: tuple[float, ...] = (0.0,)
+    """dB re full scale of its equal parts, in order"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -149,9 +150,10 @@ class Listening:
 
     def frame(self, news: FrameHeard, agent_audible: bool) -> list[Effect | Notice]:
         """One VAD frame."""
-        self._loudest = max(self._loudest, news.level) if self.user_speaking else news.level
-        if news.level > self._loudest - SOFT:
-            self._quiet_since = news.end
+        self._loudest = max(*news.levels, self._loudest if self.user_speaking else -math.inf)
+        audible = [part for part, level in enumerate(news.levels, 1) if level > self._loudest - SOFT]
+        if audible:
+            self._quiet_since = news.end - VAD_FRAME + audible[-1] * VAD_FRAME // len(news.levels)
         settings = self._shared.settings.turn
         if self._evidence is not None:
             settings = replace(settings, patience=patience(settings.patience, self._evidence))

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 from openai.types.realtime import InputAudioBufferAppendEvent
 
 from tandem_models.extract import Block, BlockFeatures, analyse
-from tandem_server.audio import AudioInput, decode_base64, level
+from tandem_server.audio import AudioInput, decode_base64, levels
 from tandem_server.contract import AudioFrame, TandemSettings, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
@@ -224,7 +224,7 @@ class Session:
             for turn in self._turns.values():
                 if turn.open:
                     self._analyse(turn, turn.feed(begin, frame))
-            self._tell(FrameHeard(end, probability, level(frame)))
+            self._tell(FrameHeard(end, probability, levels(frame)))
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
                 await self._outgoing.room()

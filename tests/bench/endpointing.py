@@ -24,7 +24,7 @@ import soundfile
 
 from tandem_models.extract import extract_turn
 from tandem_models.signal import SAMPLE_RATE, SAMPLES_PER_MS, VAD_FRAME, Audio, float_to_pcm16, resample
-from tandem_server.audio import level
+from tandem_server.audio import levels
 from tandem_server.conversation_events import FrameHeard
 from tandem_server.engines.pocketsphinx import PocketSphinx
 from tandem_server.engines.silero import Silero
@@ -69,15 +69,15 @@ class Listener:
         self._detector.reset()
         for end in range(VAD_FRAME, len(self._audio) + 1, VAD_FRAME):
             frame = self._audio[end - VAD_FRAME : end]
-            await self._hear(FrameHeard(end, self._detector.probability(frame), level(frame)))
+            await self._hear(FrameHeard(end, self._detector.probability(frame), levels(frame)))
         if self._open is not None:
             self.pauses.append(Pause(self._recording, self._open[0], None))
         return self.pauses
 
     async def _hear(self, heard: FrameHeard) -> None:
         speaking = isinstance(self._state, Hearing | Pausing)
-        self._loudest = max(self._loudest, heard.level) if speaking else heard.level
-        if heard.level > self._loudest - SOFT:
+        self._loudest = max(self._loudest, max(heard.levels)) if speaking else max(heard.levels)
+        if max(heard.levels) > self._loudest - SOFT:
             self._quiet_since = heard.end
         before = self._state
         self._state, effects = step(before, Frame(heard.end, heard.probability, int(self._quiet_since)), _SETTINGS)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tandem_models.signal import SAMPLE_RATE, VAD_FRAME, WIRE_RATE, Audio, Resampler, float_to_pcm16, pcm16_to_float
-from tandem_server.audio import REMEMBERED, AudioInput, decode_base64
+from tandem_server.audio import REMEMBERED, AudioInput, decode_base64, levels
 from tandem_server.errors import ClientError
 
 SECOND = float_to_pcm16(0.5 * np.sin(2 * np.pi * 440 * np.arange(WIRE_RATE) / WIRE_RATE).astype(np.float32))
@@ -53,6 +53,11 @@ def test_frames_are_the_resampled_audio_and_nothing_is_lost() -> None:
     reference = Resampler(WIRE_RATE, SAMPLE_RATE).feed(pcm16_to_float(SECOND * 3))
     assert np.array_equal(frames, reference[: len(frames)])
     assert len(reference) - len(frames) < VAD_FRAME
+
+
+def test_the_level_is_told_in_steps_of_8_ms() -> None:
+    frame = np.concatenate([np.full(128, amplitude, np.float32) for amplitude in (1.0, 0.1, 0.5, 0.0)])
+    assert levels(frame) == pytest.approx((0.0, -20.0, -6.0206, -120.0), abs=1e-3)
 
 
 def test_recent_audio_is_given_from_the_frame_that_holds_a_sample() -> None:

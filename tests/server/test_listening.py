@@ -15,6 +15,7 @@ from tandem_server.conversation_events import (
     Finalise,
     Finalised,
     Forget,
+    FrameHeard,
     Listen,
     ListenOn,
     PartialHeard,
@@ -286,3 +287,16 @@ def test_an_error_of_a_string_is_never_null() -> None:
     driver.settle()
     (failed,) = driver.events("conversation.item.input_audio_transcription.failed")
     assert failed["error"]["message"] == ""
+
+
+def test_the_end_of_speech_is_told_in_parts_of_a_frame() -> None:
+    driver = Driver()
+    driver.hear(SPEECH, 20)
+    driver.heard += VAD_FRAME
+    driver.tell(FrameHeard(driver.heard, SPEECH, (0.0, 0.0, -90.0, -90.0)))
+    while driver.conversation.user_speaking:
+        driver.heard += VAD_FRAME
+        driver.tell(FrameHeard(driver.heard, SILENCE, (-90.0,) * 4))
+    driver.settle()
+
+    assert driver.records()["item_t_1"].ended_ms == 20 * 32 + 16
