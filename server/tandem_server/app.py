@@ -38,7 +38,8 @@ from tandem_server.routes import problems
 from tandem_server.routes.access import LOCAL_NAMES, Access
 from tandem_server.routes.docs import docs_routes
 from tandem_server.routes.http import http_routes
-from tandem_server.routes.realtime import Sessions, realtime_routes
+from tandem_server.routes.realtime import realtime_routes
+from tandem_server.routes.sessions import Sessions
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import VoiceActivityEngine
 from tandem_server.telemetry import Log, LoopLag, configure_logging
@@ -135,18 +136,18 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
         try:
             yield
         finally:
-            sessions.draining = True
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await watch
             await close_engines(running.engines)
 
     app = FastAPI(title="Tandem", version=software_version(), lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.sessions = sessions
     token = config.token.get_secret_value() if config.token else None
     # With a token any name is allowed: a page that found us by rebinding does not know the token.
     hosts = LOCAL_NAMES | {name.lower() for name in (config.host, *config.hosts)} if config.on_loopback else frozenset()
     access = Access(token, hosts, frozenset(config.origins))
-    limits = Limits(config.session_seconds, config.idle_seconds)
+    limits = Limits(config.session_seconds, config.idle_seconds, config.resume_seconds)
     problems.install(app)
     page_routes.guard(app, access)
     app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, log))
@@ -185,7 +186,8 @@ class Server(uvicorn.Server):
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the callers go, then the engines."""
+        """Let the callers go, with 1012, then the engines."""
+        self._app.state.sessions.drain()
         await super().shutdown(sockets)
         await self._life.aclose()
 

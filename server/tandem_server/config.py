@@ -57,6 +57,8 @@ class Config(BaseSettings):
     max_sessions: int = Field(default=16, ge=1)
     session_seconds: float = Field(default=3600.0, gt=0)
     idle_seconds: float = Field(default=600.0, gt=0)
+    resume_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """How long a conversation waits for a client that was cut off; 0 is not at all"""
     max_message_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     """OpenAI's protocol allows 15 MiB of audio in one event"""
     strategy: Literal["neutral", "match", "rule", "anti"] = "match"

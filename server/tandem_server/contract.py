@@ -225,6 +225,11 @@ def to_json(event: ServerEvent) -> str:
     return event.model_dump_json(exclude_unset=True)
 
 
+def event_id(event: ServerEvent) -> str:
+    """Every event of ours has one; that of telephone keys, which we never send, has none."""
+    return str(getattr(event, "event_id", ""))
+
+
 AUDIO_FRAME_VERSION: Final = 1
 FrameKind = Literal["input", "output"]
 _KINDS: Final[dict[FrameKind, int]] = {"input": 1, "output": 2}

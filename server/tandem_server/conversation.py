@@ -118,11 +118,14 @@ class Conversation:
 
     def start(self) -> list[Effect]:
         """What the client is told first."""
-        effects: list[Effect] = [
-            Send(SessionCreatedEvent(type="session.created", event_id=self._shared.event_id(), session=self._request()))
-        ]
+        effects: list[Effect] = [Send(self.greeting())]
         user_id = self._shared.settings.tandem.user_id
         return effects + ([LoadSpeaker(user_id)] if user_id is not None else [])
+
+    def greeting(self) -> SessionCreatedEvent:
+        """`session.created`: what every connection begins with, a resumed one too."""
+        event_id = self._shared.event_id()
+        return SessionCreatedEvent(type="session.created", event_id=event_id, session=self._request())
 
     def handle(self, news: News, now: float) -> list[Effect]:
         """What is to be done about it. A mistake of the client becomes an `error` event and changes nothing."""

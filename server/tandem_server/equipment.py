@@ -19,6 +19,8 @@ class Limits:
     """Seconds"""
     idle: float = 600.0
     """Seconds without a message from the client"""
+    away: float = 30.0
+    """Seconds that a client that was cut off may take to come back"""
 
 
 @dataclass(frozen=True, slots=True)

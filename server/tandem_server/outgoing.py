@@ -13,22 +13,14 @@ from openai.types.realtime import ResponseAudioDeltaEvent
 from tandem_models.signal import WIRE_RATE, exact_div
 from tandem_server.contract import AudioFrame, to_json
 from tandem_server.conversation_events import SendAudio
+from tandem_server.line import ClientTooSlowError, Message
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """Four minutes of base64 audio: nobody who reads gets that far behind."""
 ROOM_BYTES: Final = 2 * 1024 * 1024
 """Below this the voice may speak on."""
-SEND_TIMEOUT: Final = 20.0
-"""Seconds one message may wait for a client that reads nothing."""
-
 AUDIO_CHUNK: Final = 2 * exact_div(WIRE_RATE, 10)
 """Bytes of one audio message: 100 ms."""
-
-Message = str | bytes
-
-
-class ClientTooSlowError(Exception):
-    """The client does not read what it is sent."""
 
 
 class AudioMessages:
@@ -38,33 +30,33 @@ class AudioMessages:
         self._name = session_id.removeprefix("sess_")
         self._sequence = 0
 
-    def of(self, effect: SendAudio) -> Iterator[Message]:
-        """The messages, in the form the client asked for."""
+    def of(self, effect: SendAudio) -> Iterator[tuple[str, Message]]:
+        """(event id, message), in the form the client asked for. A binary frame has the id its event would have."""
         for begin in range(0, len(effect.pcm), AUDIO_CHUNK):
             pcm = effect.pcm[begin : begin + AUDIO_CHUNK]
             self._sequence += 1
+            event_id = f"event_{self._name}_a{self._sequence}"
             if effect.binary:
                 position = (effect.position + begin // 2) * 1000.0 / WIRE_RATE
-                yield AudioFrame("output", self._sequence, position, pcm).encode()
+                yield event_id, AudioFrame("output", self._sequence, position, pcm).encode()
                 continue
-            yield to_json(
-                ResponseAudioDeltaEvent(
-                    type="response.output_audio.delta",
-                    event_id=f"event_{self._name}_a{self._sequence}",
-                    response_id=effect.response_id,
-                    item_id=effect.item_id,
-                    output_index=0,
-                    content_index=0,
-                    delta=base64.b64encode(pcm).decode("ascii"),
-                )
+            event = ResponseAudioDeltaEvent(
+                type="response.output_audio.delta",
+                event_id=event_id,
+                response_id=effect.response_id,
+                item_id=effect.item_id,
+                output_index=0,
+                content_index=0,
+                delta=base64.b64encode(pcm).decode("ascii"),
             )
+            yield event_id, to_json(event)
 
 
 class Outgoing:
     """Put without waiting; `pump` sends in order."""
 
     def __init__(self) -> None:
-        self._messages: deque[Message] = deque()
+        self._messages: deque[tuple[str, Message]] = deque()
         self._bytes = 0
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
@@ -72,11 +64,11 @@ class Outgoing:
         self._closed = False
         self._overflown = False
 
-    def put(self, message: Message) -> None:
+    def put(self, event_id: str, message: Message) -> None:
         """Queue a message; after `close` it is forgotten, since nobody is there to hear it."""
         if self._closed or self._overflown:
             return
-        self._messages.append(message)
+        self._messages.append((event_id, message))
         self._bytes += len(message)
         self._overflown = self._bytes > MOST_BYTES
         if self._bytes > ROOM_BYTES:
@@ -99,7 +91,7 @@ class Outgoing:
         self._room.set()
         self._changed.set()
 
-    async def pump(self, send: Callable[[Message], Awaitable[None]]) -> None:
+    async def pump(self, send: Callable[[str, Message], Awaitable[None]]) -> None:
         """Send until closed. Raises ClientTooSlowError, and whatever `send` raises."""
         while not self._closed:
             await self._changed.wait()
@@ -107,12 +99,8 @@ class Outgoing:
             while self._messages and not self._closed:
                 if self._overflown:
                     raise ClientTooSlowError
-                message = self._messages.popleft()
-                try:
-                    async with asyncio.timeout(SEND_TIMEOUT):
-                        await send(message)
-                except TimeoutError:
-                    raise ClientTooSlowError from None
+                event_id, message = self._messages.popleft()
+                await send(event_id, message)
                 self._bytes -= len(message)
                 if self._bytes <= ROOM_BYTES:
                     self._room.set()

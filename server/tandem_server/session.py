@@ -11,13 +11,13 @@ import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from openai.types.realtime import InputAudioBufferAppendEvent
 
 from tandem_models.extract import Block, BlockFeatures, analyse
 from tandem_server.audio import AudioInput, decode_base64, levels
-from tandem_server.contract import AudioFrame, TandemSettings, parse_client_event, to_json
+from tandem_server.contract import AudioFrame, TandemSettings, event_id, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
     Arm,
@@ -52,7 +52,8 @@ from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ClientError, EngineError, ProtocolViolation, first_cause
 from tandem_server.hearing import HeardTurn, Pause
 from tandem_server.keeping import Keeper, conversation_record
-from tandem_server.outgoing import AudioMessages, ClientTooSlowError, Message, Outgoing
+from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
+from tandem_server.outgoing import AudioMessages, Outgoing
 from tandem_server.stages.protocols import (
     RecogniserStream,
     VoiceActivity,
@@ -76,33 +77,21 @@ MOST_MISTAKES: Final = 200
 """Messages in a row that made no sense, after which the client is let go."""
 
 
-class ConnectionLostError(Exception):
-    """The client is gone."""
-
-
-class Connection(Protocol):
-    """The client's socket; both methods raise ConnectionLostError when it is gone."""
-
-    async def receive(self) -> Message: ...
-
-    async def send(self, message: Message) -> None: ...
-
-
 class Session:
-    """Runs one conversation over one connection."""
+    """Runs one conversation over one line."""
 
     def __init__(
         self,
         session_id: str,
         engines: Engines,
-        connection: Connection,
+        line: Line,
         tandem: TandemSettings,
         limits: Limits,
         log: Log,
     ) -> None:
         self._id = session_id
         self._engines = engines
-        self._connection = connection
+        self._line = line
         self._limits = limits
         self._log = log.bind(session=session_id)
         names = {"recogniser": engines.recogniser.name, "voice_name": engines.voice.name}
@@ -139,6 +128,11 @@ class Session:
             stack.callback(self._let_go)
             await self._converse()
 
+    def greeting(self) -> tuple[str, Message]:
+        """What a connection over which the conversation goes on begins with: event id and message."""
+        event = self._conversation.greeting()
+        return event.event_id, to_json(event)
+
     def _let_go(self) -> None:
         """Drop the audio now: a session refers to itself in circles, so the rest of it waits for the collector."""
         self._turns.clear()
@@ -169,7 +163,7 @@ class Session:
     async def _pump(self) -> ClientTooSlowError | None:
         """Send what is queued. A client that is gone is noticed by `receive` too, which ends the session in order."""
         try:
-            await self._outgoing.pump(self._connection.send)
+            await self._outgoing.pump(self._line.send)
         except ConnectionLostError:
             self._outgoing.close()
         except ClientTooSlowError as error:
@@ -180,7 +174,7 @@ class Session:
         """Take the client's messages, one after the other: it is read no faster than it is understood."""
         while True:
             try:
-                message = await self._connection.receive()
+                message = await self._line.receive()
                 self._last_message = time.monotonic()
                 await self._take(message)
                 self._mistakes = 0
@@ -229,6 +223,7 @@ class Session:
                 await asyncio.sleep(0)
                 await self._outgoing.room()
                 await self._analysed()
+                self._last_audio = time.monotonic()  # a client that sent much at once has not fallen silent
 
     async def _analysed(self) -> None:
         """Wait while much of this caller's audio is still to be measured: the workers are everybody's."""
@@ -241,6 +236,8 @@ class Session:
         while True:
             await asyncio.sleep(0.5)
             now = time.monotonic()
+            if not self._line.attached:  # nothing can come
+                self._last_message = self._last_audio = now
             if self._conversation.user_speaking and now - self._last_audio > STALL:
                 self._tell(Stalled())
             if now - self._last_message > self._limits.idle:
@@ -284,10 +281,10 @@ class Session:
     def _do(self, effect: Effect) -> None:
         match effect:
             case Send():
-                self._outgoing.put(to_json(effect.event))
+                self._outgoing.put(event_id(effect.event), to_json(effect.event))
             case SendAudio():
-                for message in self._audio_messages.of(effect):
-                    self._outgoing.put(message)
+                for number, message in self._audio_messages.of(effect):
+                    self._outgoing.put(number, message)
             case Listen():
                 self._begin_turn(effect)
             case ListenOn():

@@ -39,7 +39,7 @@ def environment(**settings: object) -> dict[str, str]:
 def launch(folder: Path, settings: Mapping[str, object], stderr: Path) -> subprocess.Popen[str]:
     """`tandem serve` on a free port."""
     command = [sys.executable, "-m", "tandem_client.cli", "serve"]
-    given: dict[str, object] = {"port": 0, "data_dir": folder, **settings}
+    given: dict[str, object] = {"port": 0, "data_dir": folder, "resume_seconds": 0.2, **settings}
     with stderr.open("a") as log:
         return subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment(**given), cwd=stderr.parent
@@ -219,7 +219,7 @@ def refused(folder: Path, **settings: object) -> Refused:
     """Start what cannot start, and see how it says so."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "tandem_client.cli", "serve"]
-    given: dict[str, object] = {"port": 0, "data_dir": folder, **settings}
+    given: dict[str, object] = {"port": 0, "data_dir": folder, "resume_seconds": 0.2, **settings}
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -17,10 +17,10 @@ from tandem_server.contract import TandemSettings
 from tandem_server.engines.fake_speech import buzz
 from tandem_server.engines.fakes import FakeRecogniser, FakeResponder, FakeVoice, FakeVoiceActivity
 from tandem_server.equipment import Engines, Limits
-from tandem_server.outgoing import Message
+from tandem_server.line import ConnectionLostError, Line, Message
 from tandem_server.record.memory import MemoryStore
 from tandem_server.record.records import TurnRecord, TurnStore
-from tandem_server.session import ConnectionLostError, Session
+from tandem_server.session import Session
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import Recogniser, Responder, Voice, VoiceActivityEngine
 from tandem_server.workers import Workers
@@ -74,6 +74,8 @@ class Client:
         self.messages: list[Message] = []
         self.reads = Gate(is_open=True)
         self.gone = False
+        self.closed: tuple[int, str] | None = None
+        """How the server said goodbye"""
         self.missed = asyncio.Event()
         """Something was sent that nobody could receive"""
         self._inbox: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -94,6 +96,11 @@ class Client:
         self.messages.append(message)
         async with self._news:
             self._news.notify_all()
+
+    async def close(self, code: int, reason: str) -> None:
+        self.closed = code, reason
+        self.gone = True
+        self._inbox.put_nowait(None)
 
     # The test's side
     def say(self, message: Message | dict[str, Any]) -> None:
@@ -152,8 +159,9 @@ class Call:
         tandem: TandemSettings | None = None,
         limits: Limits | None = None,
         session_id: str = "sess_t",
+        client: Client | None = None,
     ) -> None:
-        self.client = Client()
+        self.client = client or Client()
         self.engines = Engines(
             vad or FakeVoiceActivity(),
             recogniser or FakeRecogniser(["hello there", "how are you", "goodbye then"]),
@@ -165,9 +173,8 @@ class Call:
             store or MemoryStore(),
             "test",
         )
-        self.session = Session(
-            session_id, self.engines, self.client, tandem or TandemSettings(), limits or Limits(), LOG
-        )
+        self.line = Line(self.client, limits.away if limits else 0.0)
+        self.session = Session(session_id, self.engines, self.line, tandem or TandemSettings(), limits or Limits(), LOG)
         self.task = asyncio.create_task(self.session.run())
 
     @property

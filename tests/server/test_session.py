@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from tandem_server import outgoing, session
+from tandem_server import line, outgoing, session
 from tandem_server.contract import AudioFrame, TandemSettings
 from tandem_server.engines.fakes import (
     FakeDetector,
@@ -20,7 +20,7 @@ from tandem_server.engines.fakes import (
 )
 from tandem_server.equipment import Limits
 from tandem_server.errors import EngineError, ProtocolViolation, StoreError
-from tandem_server.outgoing import ClientTooSlowError
+from tandem_server.line import ClientTooSlowError
 from tandem_server.record.memory import MemoryStore
 from tandem_server.record.records import ConversationRecord, TurnRecord
 from tandem_server.stages.protocols import Message, Transcript
@@ -422,7 +422,7 @@ async def test_a_client_that_does_not_read_is_let_go(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_client_that_takes_nothing_at_all_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing, "SEND_TIMEOUT", 0.0)
+    monkeypatch.setattr(line, "SEND_TIMEOUT", 0.0)
     call = Call()
     call.client.reads = Gate()
     with pytest.raises(ClientTooSlowError):

@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 
 from tandem_server.equipment import Engines
 from tandem_server.record.records import ConversationRecord, TurnRecord
-from tandem_server.routes.realtime import Sessions
+from tandem_server.routes.sessions import Sessions
 from tandem_server.stages.entrain import STRATEGIES
 from tandem_server.telemetry import LoopLag
 
@@ -25,7 +25,7 @@ def http_routes(
 
     @router.get("/health", summary="Is the process alive, and how late does its loop run?")
     async def health() -> Json:
-        return {"status": "ok", "sessions": sessions.count, "loop_lag_ms": lag.summary()}
+        return {"status": "ok", "sessions": sessions.count, "away": sessions.away, "loop_lag_ms": lag.summary()}
 
     @router.get("/v1/engines", summary="The engines in use")
     async def in_use() -> Json:

@@ -13,15 +13,18 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from tandem_server.contract import TandemSettings
 from tandem_server.equipment import Engines, Limits
-from tandem_server.errors import ProtocolViolation, TandemError
-from tandem_server.outgoing import ClientTooSlowError, Message
+from tandem_server.errors import ClientError, ProtocolViolation, TandemError
+from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
 from tandem_server.routes.access import Access, Refusal
 from tandem_server.routes.problems import problem
-from tandem_server.session import ConnectionLostError, Session
+from tandem_server.routes.sessions import Held, Sessions
+from tandem_server.session import Session
 from tandem_server.telemetry import Log
 
 NORMAL, POLICY, INTERNAL = 1000, 1008, 1011
 """Close codes of RFC 6455 and the IANA registry."""
+_GOODBYES: Final = frozenset({1000, 1001, 1005})
+"""What a client that wants to leave closes with; anything else has cut it off."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a close frame may wait to be sent."""
 RETRY_AFTER: Final = 10
@@ -29,6 +32,9 @@ RETRY_AFTER: Final = 10
 
 
 BUSY: Final = Refusal(503, "All places are taken", "this server holds as many conversations as it may")
+OVER: Final = Refusal(
+    404, "No such conversation", "it is over, or the server was started anew: connect without session_id"
+)
 
 
 class Socket:
@@ -44,7 +50,7 @@ class Socket:
         except (WebSocketDisconnect, RuntimeError) as error:
             raise ConnectionLostError from error
         if message["type"] == "websocket.disconnect":
-            raise ConnectionLostError
+            raise ConnectionLostError(final=message.get("code") in _GOODBYES)
         text: str | None = message.get("text")
         return text if text is not None else message["bytes"]
 
@@ -70,36 +76,6 @@ class Socket:
             return
 
 
-class Sessions:
-    """The callers that are in."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._count = 0
-        self.draining = False
-
-    @property
-    def count(self) -> int:
-        """Callers that are in now."""
-        return self._count
-
-    @property
-    def full(self) -> bool:
-        """Is there no place?"""
-        return self.draining or self._count >= self._limit
-
-    def enter(self) -> bool:
-        """Take a place; False when there is none."""
-        if self.full:
-            return False
-        self._count += 1
-        return True
-
-    def leave(self) -> None:
-        """Give the place back."""
-        self._count -= 1
-
-
 def realtime_routes(
     engines: Callable[[], Engines], access: Access, sessions: Sessions, tandem: TandemSettings, limits: Limits, log: Log
 ) -> APIRouter:
@@ -119,24 +95,30 @@ def realtime_routes(
         if refusal is not None:
             await _refuse(websocket, refusal)
             return
-        if not sessions.enter():
+        subprotocol = "realtime" if "realtime" in offered else None
+        if "session_id" in websocket.query_params:
+            await _resume(websocket, sessions, subprotocol, log)
+            return
+        session_id = f"sess_{secrets.token_hex(16)}"
+        line = Line(Socket(websocket), limits.away)
+        session = Session(session_id, engines(), line, tandem, limits, log)
+        if not sessions.enter(session_id, Held(session, line)):
             await _refuse(websocket, BUSY)
             return
         try:
-            await websocket.accept("realtime" if "realtime" in offered else None)
-            await _talk(Socket(websocket), engines(), tandem, limits, log)
+            await websocket.accept(subprotocol)
+            await _talk(session_id, session, line, log)
         finally:
-            sessions.leave()
+            sessions.leave(session_id)
 
     return router
 
 
-async def _talk(socket: Socket, engines: Engines, tandem: TandemSettings, limits: Limits, log: Log) -> None:
-    session_id = f"sess_{secrets.token_hex(8)}"
+async def _talk(session_id: str, session: Session, line: Line, log: Log) -> None:
     code, reason = NORMAL, ""
     log.info("session_began", session=session_id)
     try:
-        await Session(session_id, engines, socket, tandem, limits, log).run()
+        await session.run()
     except ProtocolViolation as error:
         code, reason = error.close_code, str(error)
     except ClientTooSlowError:
@@ -152,8 +134,30 @@ async def _talk(socket: Socket, engines: Engines, tandem: TandemSettings, limits
         # A bug of ours ends this conversation and no other; uvicorn would only close the socket without a word.
         code, reason = INTERNAL, "internal error"
         log.exception("session_crashed", session=session_id, error=repr(error))
-    await socket.close(code, reason)
+    await line.close(code, reason)
     log.info("session_ended", session=session_id, code=code, reason=reason)
+
+
+async def _resume(websocket: WebSocket, sessions: Sessions, subprotocol: str | None, log: Log) -> None:
+    """Go on with a conversation whose client was cut off; its first connection's task goes on running it."""
+    session_id = websocket.query_params["session_id"]
+    last_event_id = websocket.query_params.get("last_event_id")
+    held = sessions.find(session_id)
+    if held is None:
+        await _refuse(websocket, OVER)
+        return
+    try:
+        held.line.check(last_event_id)
+    except ClientError as error:
+        await _refuse(websocket, Refusal(410, "Too much was missed", str(error)))
+        return
+    await websocket.accept(subprotocol)
+    socket = Socket(websocket)
+    log.info("session_resumed", session=session_id)
+    try:
+        await held.line.resume(socket, held.session.greeting(), last_event_id)
+    except (ClientError, ClientTooSlowError) as error:
+        await socket.close(POLICY, str(error) or "the client does not read what it is sent")
 
 
 async def _refuse(websocket: WebSocket, refusal: Refusal) -> None:
