@@ -72,6 +72,9 @@ STOP_SECS: Final = 0.2
 PREROLL_BYTES: Final = SAMPLE_RATE
 """Half a second: the analyser reports speech 200 ms after it began."""
 
+NOT_UNDERSTOOD: Final = "..."
+"""Ours answers speech without words at once; Pipecat waits 5 s for a transcript that is not empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Engines:
@@ -136,9 +139,8 @@ class Recognition(STTService):
             self._recent = b""
         elif isinstance(frame, VADUserStoppedSpeakingFrame) and self._speaking:
             self._speaking = False
-            transcript = await self._stream.finish()
-            if transcript.text:
-                await self.push_frame(TranscriptionFrame(transcript.text, "", time_now_iso8601(), finalized=True))
+            text = (await self._stream.finish()).text or NOT_UNDERSTOOD
+            await self.push_frame(TranscriptionFrame(text, "", time_now_iso8601(), finalized=True))
 
 
 class Response(LLMService):
