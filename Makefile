@@ -31,7 +31,7 @@ format: $(VENV)/.tested  ## Format the code
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.tested  ## Measure latency, load and memory, 15-20 minutes (ARGS="--recordings FOLDER", of FLAC files)
-	$(BIN)/python tests/bench/latency.py $(ARGS)
+	$(BIN)/python -m tests.bench.latency $(ARGS)
 
 clean:  ## Remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
