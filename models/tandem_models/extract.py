@@ -151,6 +151,8 @@ class IncrementalExtractor:
         """Finite and within [-1, 1]: NaN becomes 0, infinity full scale, a filter's overshoot is cut."""
         if audio.ndim != 1:
             raise ValueError(f"audio must be mono, shape (T,), not {audio.shape}")
+        if audio.dtype == np.float32 and len(audio) and audio.min() >= -1.0 and audio.max() <= 1.0:  # NaN is neither
+            return audio
         finite = np.isfinite(audio)
         if not finite.all():
             self._repaired = True

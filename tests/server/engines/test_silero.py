@@ -74,6 +74,27 @@ async def test_read_only_and_strided_frames_are_heard_alike(speech: Audio) -> No
     assert len(heard) == 1
 
 
+async def test_after_long_silence_speech_is_heard_as_soon_as_without_it(speech: Audio) -> None:
+    """In silence the model is not asked; that must not make it deaf to what comes next."""
+    detector = await Silero().open()
+    faint = np.random.default_rng(5).normal(0.0, 1e-5, 64_000).astype(np.float32)  # -100 dB
+    hum = np.random.default_rng(5).normal(0.0, 1e-3, 64_000).astype(np.float32)  # -60 dB: the model hears all of it
+    onsets = []
+    for silence in (faint, hum):
+        detector.reset()
+        heard = np.array(probabilities(detector, np.concatenate([silence, speech])))
+        assert heard[:100].max() < 0.1
+        onsets.append(int(np.flatnonzero(heard >= 0.5)[0]))
+    assert abs(onsets[0] - onsets[1]) <= 2
+
+
+async def test_the_model_rests_after_a_quarter_of_a_second_of_nothing(speech: Audio) -> None:
+    detector = await Silero().open()
+    heard = probabilities(detector, np.zeros(12 * VAD_FRAME, np.float32))
+    assert all(heard[:8])
+    assert heard[8:] == [0.0] * 4
+
+
 async def test_a_frame_of_another_length_is_refused() -> None:
     detector = await Silero().open()
     with pytest.raises(ValueError, match="512"):
