@@ -9,9 +9,10 @@ from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from openai.types.realtime import RealtimeTranscriptionSessionCreateRequest
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from tandem_server.contract import TandemSettings
+from tandem_server.contract import SessionPreset, TandemSettings
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ProtocolViolation, TandemError
 from tandem_server.outgoing import ClientTooSlowError, Message
@@ -124,19 +125,25 @@ def realtime_routes(
             return
         try:
             await websocket.accept("realtime" if "realtime" in offered else None)
-            await _talk(Socket(websocket), engines(), tandem, limits, log)
+            socket, preset = Socket(websocket), preset_of(websocket.query_params.get("intent"))
+            await _talk(socket, lambda name: Session(name, engines(), socket, tandem, limits, log, preset), log)
         finally:
             sessions.leave()
 
     return router
 
 
-async def _talk(socket: Socket, engines: Engines, tandem: TandemSettings, limits: Limits, log: Log) -> None:
+def preset_of(intent: str | None) -> SessionPreset | None:
+    """What a session begins with that is opened for a purpose; other purposes than transcription make no difference."""
+    return RealtimeTranscriptionSessionCreateRequest(type="transcription") if intent == "transcription" else None
+
+
+async def _talk(socket: Socket, session: Callable[[str], Session], log: Log) -> None:
     session_id = f"sess_{secrets.token_hex(8)}"
     code, reason = NORMAL, ""
     log.info("session_began", session=session_id)
     try:
-        await Session(session_id, engines, socket, tandem, limits, log).run()
+        await session(session_id).run()
     except ProtocolViolation as error:
         code, reason = error.close_code, str(error)
     except ClientTooSlowError:
