@@ -32,15 +32,9 @@ from tandem_server.record.records import SpeakerRecord
 from tandem_server.speaking import NOT_UNDERSTOOD
 from tandem_server.stages.protocols import Message, Transcript
 
-from .driver import SILENCE, SPEECH, Driver, errors, high, kinds, spoke, wire
+from .driver import SILENCE, SPEECH, Driver, errors, high, kinds, spoke, typed, wire
 
 COMPLETED = "conversation.item.input_audio_transcription.completed"
-
-
-def typed(text: str, role: str = "user", **more: object) -> dict[str, object]:
-    """A message item as clients send it."""
-    kind = "output_text" if role == "assistant" else "input_text"
-    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}], **more}
 
 
 # The order of events ------------------------------------------------------------------------------------------------
