@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, get_args
 
 from openai.types.realtime import (
+    ConversationItem,
     ConversationItemCreateEvent,
     ConversationItemDeleteEvent,
     ConversationItemRetrieveEvent,
@@ -21,16 +22,38 @@ from openai.types.realtime import (
     InputAudioBufferClearEvent,
     InputAudioBufferCommitEvent,
     OutputAudioBufferClearEvent,
+    RealtimeResponseCreateParams,
     RealtimeServerEvent,
     ResponseCancelEvent,
     ResponseCreateEvent,
     SessionUpdateEvent,
+    session_update_event,
 )
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from tandem_models.prosody import NAMES
 from tandem_server.errors import ClientError
+
+
+class ItemReference(BaseModel):
+    """An item of the conversation, by its id."""
+
+    type: Literal["item_reference"]
+    id: str
+
+
+class ResponseParams(RealtimeResponseCreateParams):
+    """The `openai` package sends references as `input`, but has no place for them in what it receives."""
+
+    input: list[ConversationItem | ItemReference] | None = None  # type: ignore[assignment]
+
+
+class CreateResponseEvent(ResponseCreateEvent):
+    """`response.create`."""
+
+    response: ResponseParams | None = None
+
 
 ClientEvent = Annotated[
     SessionUpdateEvent
@@ -41,13 +64,15 @@ ClientEvent = Annotated[
     | ConversationItemRetrieveEvent
     | ConversationItemDeleteEvent
     | ConversationItemTruncateEvent
-    | ResponseCreateEvent
+    | CreateResponseEvent
     | ResponseCancelEvent
     | OutputAudioBufferClearEvent,
     Field(discriminator="type"),
 ]
 _CLIENT_EVENT: Final[TypeAdapter[ClientEvent]] = TypeAdapter(ClientEvent)
 
+SessionPreset = session_update_event.Session
+"""The settings of a session as a client sends them"""
 StrategyName = Literal["neutral", "match", "rule", "anti"]
 FeatureValues = dict[str, float | None]
 """Feature name -> value; null is missing."""

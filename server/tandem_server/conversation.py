@@ -7,49 +7,28 @@ events are answered. The caller performs the effects in order and reports every 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from openai.types.realtime import (
-    ConversationItem,
-    ConversationItemCreateEvent,
-    ConversationItemDeletedEvent,
-    ConversationItemDeleteEvent,
-    ConversationItemRetrieveEvent,
-    ConversationItemTruncatedEvent,
-    ConversationItemTruncateEvent,
-    InputAudioBufferClearedEvent,
-    InputAudioBufferClearEvent,
-    InputAudioBufferCommitEvent,
-    RealtimeConversationItemAssistantMessage,
-    RealtimeConversationItemSystemMessage,
-    RealtimeConversationItemUserMessage,
-    RealtimeResponseCreateParams,
-    RealtimeSessionCreateRequest,
-    ResponseCancelEvent,
-    ResponseCreateEvent,
-    SessionCreatedEvent,
-    SessionUpdatedEvent,
-    SessionUpdateEvent,
-)
-from openai.types.realtime.realtime_server_event import ConversationItemRetrieved
+from openai.types.realtime import SessionCreatedEvent
 
 from tandem_models.extract import PitchRange, SpeakerRange
 from tandem_models.normaliser import Normaliser
-from tandem_server.contract import ClientEvent, TandemSettings
+from tandem_server.asides import Asides
+from tandem_server.client_events import ClientEvents, echo
+from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import (
+    CallCame,
     ClientSent,
     Effect,
     Expired,
     Finalised,
     FrameHeard,
-    KeepSettings,
     LoadSpeaker,
     News,
     PartialHeard,
     PhraseSpoken,
-    Record,
     ReplyMeasured,
     Send,
     SpeakerLoaded,
@@ -62,23 +41,14 @@ from tandem_server.conversation_events import (
     VoiceFailed,
 )
 from tandem_server.errors import ClientError
-from tandem_server.items import Item
+from tandem_server.idling import Idling
+from tandem_server.item_events import ItemEvents
 from tandem_server.listening import Listening, Notice, UserBegan, UserFinished, UserPaused, UserWentOn
 from tandem_server.live_reply import ReplyRequest
-from tandem_server.record.records import TurnRecord
-from tandem_server.settings import default_session, derived, merged
-from tandem_server.shared_state import AgentVoice, SharedState, milliseconds
+from tandem_server.settings import default_session, derived
+from tandem_server.shared_state import AgentVoice, SharedState
 from tandem_server.speaking import NOT_UNDERSTOOD, Speaking
 from tandem_server.stages.entrain import UNHEARD
-
-MOST_ITEMS: Final = 2_000
-"""Items a client may create: hours of typing, and a bound on what one client can make us keep."""
-LONGEST_ID: Final = 64
-"""Characters; OpenAI's are about 30."""
-MOST_METADATA, LONGEST_KEY, LONGEST_VALUE = 16, 64, 512
-"""Pairs and characters, as OpenAI's protocol has them."""
-LONGEST_TEXT: Final = 32_768
-"""Characters of one typed item."""
 
 
 class Conversation:
@@ -91,8 +61,10 @@ class Conversation:
         self._shared = SharedState(session, derived(session), voice)
         self._listening = Listening(self._shared)
         self._speaking = Speaking(self._shared, lambda: self._listening.words_pending)
-        self._created = 0
-        """Items of the client, those it has deleted too"""
+        self._asides = Asides(self._shared, lambda: self._listening.words_pending, {})
+        self._idling = Idling(self._shared, self._listening, self._speaking)
+        items = ItemEvents(self._shared, self._speaking)
+        self._client = ClientEvents(self._shared, self._listening, self._speaking, self._asides, items)
         self._owed: UserFinished | None = None
         """A turn that was not answered because the user went on"""
 
@@ -114,7 +86,8 @@ class Conversation:
     @property
     def idle(self) -> bool:
         """Nobody speaks and nothing is under way, not even a record."""
-        return not (self._listening.user_speaking or self._listening.pending or self._speaking.live)
+        listening = self._listening
+        return not (listening.user_speaking or listening.pending or self._speaking.live or self._asides.live)
 
     def start(self) -> list[Effect]:
         """What the client is told first."""
@@ -125,7 +98,7 @@ class Conversation:
     def greeting(self) -> SessionCreatedEvent:
         """`session.created`: what every connection begins with, a resumed one too."""
         event_id = self._shared.event_id()
-        return SessionCreatedEvent(type="session.created", event_id=event_id, session=self._request())
+        return SessionCreatedEvent(type="session.created", event_id=event_id, session=echo(self._shared))
 
     def handle(self, news: News, now: float) -> list[Effect]:
         """What is to be done about it. A mistake of the client becomes an `error` event and changes nothing."""
@@ -142,7 +115,7 @@ class Conversation:
         """The client is gone: bring what is under way to an end worth recording, and begin nothing new."""
         shared = self._shared
         shared.now, shared.settings = now, replace(shared.settings, create_response=False)
-        effects = self._speaking.leave()
+        effects = self._speaking.leave() + self._asides.leave()
         return effects + (self._noticed(self._listening.commit()) if self._listening.user_speaking else [])
 
     def refuse(self, error: ClientError) -> list[Effect]:
@@ -155,9 +128,9 @@ class Conversation:
         match news:
             case FrameHeard():
                 self._shared.heard = news.end
-                return self._noticed(listening.frame(news, speaking.audible))
+                return self._noticed(listening.frame(news, speaking.audible)) + self._idling.frame()
             case ClientSent():
-                return self._client(news.event)
+                return self._noticed(self._client.handle(news.event))
             case PartialHeard():
                 return self._noticed(listening.partial(news))
             case TrackGrew():
@@ -166,8 +139,10 @@ class Conversation:
                 return self._noticed(listening.finalised(news))
             case Stalled():
                 return self._noticed(listening.stalled())
-            case TextCame() | TextEnded() | TextFailed() | PhraseSpoken() | VoiceFailed() | ReplyMeasured():
-                return speaking.told(news)
+            case (
+                TextCame() | CallCame() | TextEnded() | TextFailed() | PhraseSpoken() | VoiceFailed() | ReplyMeasured()
+            ):
+                return self._asides.told(news) if news.reply < 0 else speaking.told(news)
             case StoreReported():
                 reported = self._noticed(listening.stored(news.item_id, news.error))
                 return reported + speaking.stored(news.item_id, news.error)
@@ -177,7 +152,7 @@ class Conversation:
                 kind, _, number = news.deadline.partition(":")
                 if kind == "turn":
                     return self._noticed(listening.expired(int(number)))
-                return speaking.expired(int(number))
+                return self._asides.expired(int(number)) if kind == "aside" else speaking.expired(int(number))
 
     def _noticed(self, effects: Iterable[Effect | Notice]) -> list[Effect]:
         """Where the two halves meet: what the user does, the agent answers."""
@@ -192,6 +167,7 @@ class Conversation:
                 case UserWentOn():
                     result += self._speaking.drop_draft()
                 case UserFinished():
+                    result += self._asides.words_known()
                     result += [*self._answer(effect), *self._speaking.drop_draft()]
                 case _:
                     result.append(effect)
@@ -229,166 +205,3 @@ class Conversation:
             ]
         shared.speaker, shared.speaker_range = speaker, speaker_range
         return []
-
-    def _request(self) -> RealtimeSessionCreateRequest:
-        # Our own echo: constructed as it stands, since the client's types may be older than what it holds.
-        return RealtimeSessionCreateRequest.model_validate(self._shared.session)
-
-    # The client's events ----------------------------------------------------------------------------------------
-    def _client(self, event: ClientEvent) -> list[Effect]:
-        handlers: dict[type, Callable[[Any], list[Effect]]] = {
-            SessionUpdateEvent: self._update,
-            InputAudioBufferCommitEvent: lambda _: self._noticed(self._listening.commit()),
-            InputAudioBufferClearEvent: self._clear,
-            ConversationItemCreateEvent: self._create_item,
-            ConversationItemRetrieveEvent: self._retrieve,
-            ConversationItemDeleteEvent: self._delete,
-            ConversationItemTruncateEvent: self._truncate,
-            ResponseCreateEvent: self._create_response,
-            ResponseCancelEvent: self._cancel,
-        }
-        handler = handlers.get(type(event))
-        if handler is None:
-            raise ClientError(f"{event.type} has no meaning on a WebSocket", code="unsupported_event", param="type")
-        return handler(event)
-
-    def _update(self, event: SessionUpdateEvent) -> list[Effect]:
-        shared = self._shared
-        if not isinstance(event.session, RealtimeSessionCreateRequest):
-            message = "transcription sessions are not supported yet; use type realtime"
-            raise ClientError(message, code="unsupported_value", param="session.type")
-        session = merged(shared.session, event.session)
-        settings = derived(session)
-        new_user = settings.tandem.user_id != shared.settings.tandem.user_id
-        if new_user and shared.history.user:  # one voice must not be remembered under two names
-            raise ClientError("user_id cannot change once the user has spoken", param="session.tandem.user_id")
-        shared.session, shared.settings = session, settings
-        updated = SessionUpdatedEvent(type="session.updated", event_id=shared.event_id(), session=self._request())
-        user_id = settings.tandem.user_id
-        load = [LoadSpeaker(user_id)] if new_user and user_id is not None else []
-        return [Send(updated), KeepSettings(), *load]
-
-    def _clear(self, _: InputAudioBufferClearEvent) -> list[Effect]:
-        cleared = InputAudioBufferClearedEvent(type="input_audio_buffer.cleared", event_id=self._shared.event_id())
-        return [*self._noticed(self._listening.clear()), Send(cleared)]
-
-    def _create_item(self, event: ConversationItemCreateEvent) -> list[Effect]:
-        shared = self._shared
-        if self._created >= MOST_ITEMS:
-            raise ClientError(f"a client may create at most {MOST_ITEMS} items", code="too_many_items")
-        if event.item.id and len(event.item.id) > LONGEST_ID:
-            raise ClientError(f"an id has at most {LONGEST_ID} characters", code="too_long", param="item.id")
-        if event.item.id and event.item.id.startswith(shared.item_prefix):
-            message = f"ids that begin with {shared.item_prefix!r} are the server's"
-            raise ClientError(message, code="item_id_exists", param="item.id")
-        item = Item(event.item.id or shared.item_id(), *_text_of(event.item))
-        previous, added = shared.add(item, event.previous_item_id)
-        self._created += 1
-        effects: list[Effect] = [added, shared.done(item, previous)]
-        if item.role == "user":
-            shared.history = replace(shared.history, user=(*shared.history.user, UNHEARD))
-            effects.append(Record(self._typed(item)))
-        return effects
-
-    def _typed(self, item: Item) -> TurnRecord:
-        """A turn that was typed: words without a voice."""
-        at, shared = milliseconds(self._shared.heard), self._shared
-        index = shared.turn_index()
-        return TurnRecord(
-            id=f"turn_{shared.session_id}_{index}",  # a client may delete an item and use its id again
-            conversation_id=shared.session_id,
-            index=index,
-            role="user",
-            item_id=item.id,
-            started_ms=at,
-            ended_ms=at,
-            text=item.text or "",
-            flags={"typed": True},
-        )
-
-    def _retrieve(self, event: ConversationItemRetrieveEvent) -> list[Effect]:
-        item = self._shared.items.get(event.item_id)
-        event_id = self._shared.event_id()
-        return [
-            Send(ConversationItemRetrieved(type="conversation.item.retrieved", event_id=event_id, item=item.wire()))
-        ]
-
-    def _delete(self, event: ConversationItemDeleteEvent) -> list[Effect]:
-        self._shared.items.delete(event.item_id)
-        event_id = self._shared.event_id()
-        return [
-            Send(
-                ConversationItemDeletedEvent(type="conversation.item.deleted", event_id=event_id, item_id=event.item_id)
-            )
-        ]
-
-    def _truncate(self, event: ConversationItemTruncateEvent) -> list[Effect]:
-        item = self._shared.items.get(event.item_id)
-        if item.role != "assistant" or not item.spoken:
-            raise ClientError("only the agent's speech can be truncated", code="invalid_item", param="item_id")
-        if event.content_index != 0:
-            raise ClientError("an item has one content part, 0", param="content_index")
-        if event.audio_end_ms < 0:
-            raise ClientError("audio_end_ms cannot be negative", param="audio_end_ms")
-        effects = self._speaking.heard_until(item, event.audio_end_ms)
-        truncated = ConversationItemTruncatedEvent(
-            type="conversation.item.truncated",
-            event_id=self._shared.event_id(),
-            item_id=item.id,
-            content_index=0,
-            audio_end_ms=min(event.audio_end_ms, item.audio_ms),
-        )
-        return [Send(truncated), *effects]
-
-    def _create_response(self, event: ResponseCreateEvent) -> list[Effect]:
-        wish = event.response or RealtimeResponseCreateParams()
-        for name in ("input", "tools", "prompt"):
-            if getattr(wish, name):
-                raise ClientError(
-                    f"response.{name} is not supported yet", code="unsupported_value", param=f"response.{name}"
-                )
-        if wish.conversation not in (None, "auto"):
-            message = "only responses in the conversation are supported yet"
-            raise ClientError(message, code="unsupported_value", param="response.conversation")
-        _check_metadata(wish.metadata or {})
-        text_only = None if wish.output_modalities is None else wish.output_modalities == ["text"]
-        return self._speaking.begin(
-            ReplyRequest(instructions=wish.instructions, text_only=text_only, metadata=wish.metadata)
-        )
-
-    def _cancel(self, event: ResponseCancelEvent) -> list[Effect]:
-        wrong_one = event.response_id is not None and event.response_id != self._speaking.response_id
-        effects = [] if wrong_one else self._speaking.cancel("client_cancelled")
-        if not effects:
-            raise ClientError("there is no response in progress to cancel", code="response_cancel_not_active")
-        return effects
-
-
-def _check_metadata(metadata: Mapping[str, str]) -> None:
-    long = any(len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE for key, value in metadata.items())
-    if len(metadata) > MOST_METADATA or long:
-        message = f"metadata has at most {MOST_METADATA} pairs of {LONGEST_KEY} and {LONGEST_VALUE} characters"
-        raise ClientError(message, code="too_long", param="response.metadata")
-
-
-def _text_of(item: ConversationItem) -> tuple[Any, bool, str]:
-    """(role, spoken, text) of a typed message. Raises ClientError for anything else."""
-    if not isinstance(
-        item,
-        RealtimeConversationItemSystemMessage
-        | RealtimeConversationItemUserMessage
-        | RealtimeConversationItemAssistantMessage,
-    ):
-        raise ClientError(
-            f"items of type {item.type} are not supported yet", code="unsupported_value", param="item.type"
-        )
-    texts = []
-    for part in item.content:
-        if part.type not in ("input_text", "output_text"):
-            message = f"content of type {part.type} is not supported yet; speak through input_audio_buffer.append"
-            raise ClientError(message, code="unsupported_value", param="item.content")
-        texts.append(part.text or "")
-    text = "".join(texts)
-    if len(text) > LONGEST_TEXT:
-        raise ClientError(f"an item holds at most {LONGEST_TEXT} characters", code="too_long", param="item.content")
-    return item.role, False, text

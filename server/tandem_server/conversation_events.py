@@ -12,7 +12,7 @@ from tandem_models.extract import TurnProsody
 from tandem_models.prosody import Prosody
 from tandem_server.contract import ClientEvent, ServerEvent
 from tandem_server.record.records import SpeakerRecord, TurnRecord
-from tandem_server.stages.protocols import Message, Transcript, Word
+from tandem_server.stages.protocols import NO_TOOLS, CallPiece, Message, Tools, Transcript, Word
 
 
 # News --------------------------------------------------------------------------------------------------------------
@@ -83,8 +83,16 @@ class TextCame:
 
 
 @dataclass(frozen=True, slots=True)
+class CallCame:
+    """A piece of a function call."""
+
+    reply: int
+    piece: CallPiece
+
+
+@dataclass(frozen=True, slots=True)
 class TextEnded:
-    """That was all of it."""
+    """That was all of it, calls too."""
 
     reply: int
 
@@ -149,7 +157,7 @@ class Expired:
     deadline: str
 
 
-ReplyNews = TextCame | TextEnded | TextFailed | PhraseSpoken | VoiceFailed | ReplyMeasured
+ReplyNews = TextCame | CallCame | TextEnded | TextFailed | PhraseSpoken | VoiceFailed | ReplyMeasured
 """What comes of the work for one reply."""
 News = (
     ClientSent
@@ -218,10 +226,11 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Think:
-    """Ask the responder; answer with TextCame*, then TextEnded or TextFailed."""
+    """Ask the responder; answer with TextCame* and CallCame*, then TextEnded or TextFailed."""
 
     reply: int
     messages: tuple[Message, ...]
+    tools: Tools = NO_TOOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +261,7 @@ class StopReply:
 
 @dataclass(frozen=True, slots=True)
 class DropReply:
-    """Stop thinking and speaking, and answer nothing: it was drafted in vain."""
+    """Stop thinking and speaking, and answer nothing: nobody waits for it."""
 
     reply: int
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from tandem_models.prosody import Prosody
 from tandem_server.conversation_events import Effect, ReplyNews, Speak, TextCame, TextEnded, Think
+from tandem_server.items import AnyItem, messages
 from tandem_server.live_reply import with_speed
 from tandem_server.settings import Settings
 from tandem_server.shared_state import SharedState
@@ -23,21 +24,22 @@ class Wish:
     """All that an answer is made from."""
 
     settings: Settings
+    """The tools too"""
     messages: tuple[Message, ...]
     target: Scores
     asked: Prosody
     """The target in physical units"""
 
 
-def wish(shared: SharedState, settings: Settings, history: History, instructions: str | None = None) -> Wish:
+def wish(shared: SharedState, settings: Settings, history: History, context: tuple[AnyItem, ...] | None = None) -> Wish:
     """What would be asked for now. First-form strategies do not read the text, so the target is known before it."""
     tandem, voice = settings.tandem, shared.voice
     strategy, _ = STRATEGIES[tandem.strategy]
     features = frozenset(tandem.features)
     target = aim(strategy, history, "", strength=tandem.strength, features=features, reach=voice.reach)
     asked = with_speed(voice.normaliser.inverse(target), settings.speed)
-    messages = shared.items.messages(settings.instructions if instructions is None else instructions)
-    return Wish(settings, messages, target, asked)
+    items = shared.items.all() if context is None else context
+    return Wish(settings, messages(settings.instructions, items), target, asked)
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ class Draft:
     @property
     def think(self) -> Think:
         """What to ask the responder."""
-        return Think(self.number, self.wish.messages)
+        return Think(self.number, self.wish.messages, self.wish.settings.tools)
 
     def told(self, news: ReplyNews) -> list[Effect]:
         """Keep the news; speak the first phrase as soon as it is known."""

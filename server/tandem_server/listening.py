@@ -173,6 +173,10 @@ class Listening:
         self._used = self._shared.heard
         return self._step(turn.Clear(self._shared.heard), self._shared.settings.turn)
 
+    def pass_over(self) -> None:
+        """What was heard so far is used up: it was silence."""
+        self._used = self._shared.heard
+
     def stalled(self) -> list[Effect | Notice]:
         """No audio comes any more."""
         return self._step(turn.Stall(self._shared.heard), self._shared.settings.turn)
@@ -274,7 +278,7 @@ class Listening:
         effects: list[Effect | Notice] = []
         if user.announced:
             effects.append(user.wire.stopped(milliseconds(closed.at)))
-        item = Item(user.item_id, "user", spoken=True)
+        item = Item(user.item_id, "user", spoken=True, audio_ms=milliseconds(closed.at - user.start))
         before, added = shared.add(item)
         effects += [user.wire.committed(before), added, shared.done(item, before)]
         if not user.settled:
@@ -290,7 +294,7 @@ class Listening:
         shared, result, measured = self._shared, user.result, user.result.measured
         transcript = result.transcript or Transcript("")
         item = shared.items.find(user.item_id)
-        if item is not None:
+        if isinstance(item, Item):
             item.text = transcript.text
         effects: list[Effect | Notice] = [Arm(f"turn:{number}", RECORD_DEADLINE), Forget(number)]
         voiced = measured.voiced if measured is not None else 0.0

@@ -8,36 +8,54 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tandem_models.prosody import INDEX, Prosody
+from tandem_models.signal import SAMPLE_RATE, WIRE_RATE
 from tandem_server import reply
 from tandem_server.conversation_events import ReplyMeasured
-from tandem_server.items import Item
+from tandem_server.items import AnyItem, Item
 from tandem_server.listening import UserFinished
+from tandem_server.manner_wire import MannerWire
 from tandem_server.record.records import TurnRecord, TurnStatus
 from tandem_server.reply_wire import ReplyWire
+from tandem_server.response_output import ResponseOutput
 from tandem_server.settings import Settings
 from tandem_server.shared_state import SharedState, by_name, milliseconds
 from tandem_server.stages.entrain import NEUTRAL, Scores
-from tandem_server.stages.protocols import Word
+from tandem_server.stages.protocols import CallPiece, Word
 from tandem_server.stages.sentences import PhraseSplitter
+from tandem_server.usage import NOTHING, Tokens
 
+SAMPLES_SENT: Final = WIRE_RATE / SAMPLE_RATE
+"""Samples of agent audio per sample heard."""
 _STATUS: Final[Mapping[reply.Status, TurnStatus]] = {
     "completed": "completed",
     "cancelled": "interrupted",
+    "incomplete": "interrupted",
     "failed": "failed",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyRequest:
-    """Why and how to reply; None means as the session says."""
+    """Why and how to reply."""
 
     to: UserFinished | None = None
     """The turn that is answered, for the latency figures."""
     say: str | None = None
     """Words to be spoken as they are, without asking the responder."""
-    instructions: str | None = None
-    text_only: bool | None = None
+    hint: str | None = None
+    """What the responder is told besides the conversation."""
+    settings: Settings | None = None
+    """None: as the session says."""
+    context: tuple[AnyItem, ...] | None = None
+    """What is answered in place of the conversation."""
+    in_conversation: bool = True
+    """What is said becomes part of the conversation."""
     metadata: Mapping[str, str] | None = None
+
+    @property
+    def unknown(self) -> bool:
+        """Does it need words that may not be known yet?"""
+        return self.context is None or any(isinstance(one, Item) and one.text is None for one in self.context)
 
 
 @dataclass(slots=True)
@@ -48,14 +66,16 @@ class Reply:
     request: ReplyRequest
     settings: Settings
     """As they were when it began"""
-    wire: ReplyWire
-    item: Item
+    output: ResponseOutput
+    manner: MannerWire
     begun: float
     """Wall clock (seconds)"""
     waits: bool = False
     """For the words of a turn that is closed already"""
     drafted: bool = False
     """It was prepared while the user paused"""
+    read: Tokens = NOTHING
+    """All that it was made from"""
     target: Scores = NEUTRAL
     asked: Prosody | None = None
     """The target in physical units"""
@@ -64,10 +84,10 @@ class Reply:
     """Handed to the voice"""
     shown: int = 0
     """Phrases whose text has been sent"""
-    text: str = ""
-    """Sent so far"""
     sent: int = 0
     """Samples at WIRE_RATE sent so far"""
+    full: bool = False
+    """It has as many tokens as it may have"""
     audible_from: int | None = None
     """Sample heard when the first audio was sent"""
     stages: dict[str, float] = field(default_factory=dict)
@@ -75,6 +95,39 @@ class Reply:
     measured: ReplyMeasured | None = None
     cancelled: reply.CancelReason | None = None
     error: str | None = None
+
+    @property
+    def item(self) -> Item:
+        """The message that it says."""
+        return self.output.item
+
+    @property
+    def ends_at(self) -> int | None:
+        """Sample at which the user has heard all that was sent; None when there is no sound, or it was cut off."""
+        if self.audible_from is None or self.item.heard_ms is not None:
+            return None
+        return math.ceil(self.audible_from + self.sent / SAMPLES_SENT)
+
+
+def begun(number: int, request: ReplyRequest, shared: SharedState, *, waits: bool) -> Reply:
+    """A reply of which nothing is known yet."""
+    settings = request.settings or shared.settings
+    item = Item(shared.item_id(), "assistant", spoken=not settings.text_only, text="", status="in_progress")
+    place = number + 1 if number >= 0 else f"aside_{-number}"
+    response_id = f"resp_{shared.session_id.removeprefix('sess_')}_{place}"
+    limit, metadata = settings.max_output_tokens, request.metadata
+    wire = ReplyWire(shared, response_id, settings.text_only, limit, metadata, request.in_conversation)
+    manner = MannerWire(shared, response_id, item.id, settings.tandem.strategy)
+    return Reply(number, request, settings, ResponseOutput(wire, item), manner, shared.now, waits=waits)
+
+
+def callable_now(live: Reply, piece: CallPiece) -> bool:
+    """May the reply make this call? Responders make up names, and call twice where once is allowed."""
+    tools = live.settings.tools
+    if piece.call in live.output.wanted:
+        return True
+    offered = any(tool.name == piece.name for tool in tools.functions)
+    return offered and (tools.parallel or not live.output.wanted)
 
 
 def record(live: Reply, shared: SharedState, status: reply.Status, realised: Scores | None) -> TurnRecord:
@@ -84,7 +137,20 @@ def record(live: Reply, shared: SharedState, status: reply.Status, realised: Sco
     heard_ms = live.item.audio_ms if live.item.heard_ms is None else live.item.heard_ms
     measured = live.measured.measured if live.measured else None
     features = by_name(measured.prosody.values) if measured else {}
-    limits = list(live.measured.limits) if live.measured else []
+    flags: dict[str, object] = {
+        "limits": list(live.measured.limits) if live.measured else [],
+        "drafted": live.drafted,
+    }
+    if live.error:
+        flags["error"] = live.error
+    if live.request.hint:
+        flags["idle_timeout"] = True
+    if live.output.told:
+        flags["calls"] = [{"name": one.call.name, "arguments": one.call.arguments} for one in live.output.told]
+    if status == "incomplete":
+        flags["cut_at_tokens"] = live.settings.max_output_tokens
+    if not live.request.in_conversation:
+        flags["out_of_band"] = True
     return TurnRecord(
         id=f"turn_{live.item.id}",
         conversation_id=shared.session_id,
@@ -105,7 +171,7 @@ def record(live: Reply, shared: SharedState, status: reply.Status, realised: Sco
         strategy_settings={"strength": tandem.strength, "features": tandem.features},
         latencies=live.stages,
         status=_STATUS[status],
-        flags={"limits": limits, "drafted": live.drafted, **({"error": live.error} if live.error else {})},
+        flags=flags,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Status = Literal["completed", "cancelled", "failed"]
+Status = Literal["completed", "cancelled", "incomplete", "failed"]
 CancelReason = Literal["turn_detected", "client_cancelled"]
 
 
@@ -103,6 +103,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """It is as long as it may be."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fail:
     """It cannot be spoken."""
 
@@ -116,7 +123,7 @@ class Recorded:
     reply: int
 
 
-Event = Draft | Drop | Begin | Heard | Spoken | Cancel | Fail | Recorded
+Event = Draft | Drop | Begin | Heard | Spoken | Cancel | Limit | Fail | Recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +242,7 @@ def stop(status: Status) -> Callable[[State, Event], Outcome]:
     def move(_: State, event: Event) -> Outcome:
         return Stopping(event.reply, status), (Stop(event.reply, status),)
 
-    move.__name__ = {"cancelled": "cancel", "failed": "fail", "completed": "complete"}[status]
+    move.__name__ = {"cancelled": "cancel", "failed": "fail", "completed": "complete", "incomplete": "limit"}[status]
     return move
 
 
@@ -260,6 +267,7 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Heard: (stay, Silent),
         Spoken: (stay, Silent),
         Cancel: (stay, Silent),
+        Limit: (stay, Silent),
         Fail: (stay, Silent),
         Recorded: (stay, Silent),
     },
@@ -270,6 +278,7 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Heard: (stay, Drafting),
         Spoken: (stay, Drafting),
         Cancel: (stay, Drafting),
+        Limit: (stay, Drafting),
         Fail: (stay, Drafting),
         Recorded: (stay, Drafting),
     },
@@ -280,6 +289,7 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Heard: (speak, Speaking),
         Spoken: (complete, Finishing),
         Cancel: (stop("cancelled"), Stopping),
+        Limit: (stop("incomplete"), Stopping),
         Fail: (stop("failed"), Stopping),
         Recorded: (stay, Preparing),
     },
@@ -290,6 +300,7 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Heard: (stay, Speaking),
         Spoken: (complete, Finishing),
         Cancel: (stop("cancelled"), Stopping),
+        Limit: (stop("incomplete"), Stopping),
         Fail: (stop("failed"), Stopping),
         Recorded: (stay, Speaking),
     },
@@ -300,6 +311,7 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Heard: (stay, Stopping),
         Spoken: (stopped, Finishing),
         Cancel: (stay, Stopping),
+        Limit: (stay, Stopping),
         Fail: (stay, Stopping),
         Recorded: (stay, Stopping),
     },
@@ -310,6 +322,7 @@ TABLE: Final[Mapping[type[State], Mapping[type[Event], tuple[Move, type[State]]]
         Heard: (stay, Finishing),
         Spoken: (stay, Finishing),
         Cancel: (stay, Finishing),
+        Limit: (stay, Finishing),
         Fail: (stay, Finishing),
         Recorded: (report, Silent),
     },

@@ -1,8 +1,8 @@
-"""The wire events of one reply, in the order that clients accept. Audio itself goes as `SendAudio`."""
+"""The protocol's events of one response, in the order that clients accept. Audio itself goes as `SendAudio`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
@@ -17,95 +17,62 @@ from openai.types.realtime import (
     ResponseContentPartDoneEvent,
     ResponseCreatedEvent,
     ResponseDoneEvent,
+    ResponseFunctionCallArgumentsDeltaEvent,
+    ResponseFunctionCallArgumentsDoneEvent,
     ResponseOutputItemAddedEvent,
     ResponseOutputItemDoneEvent,
     ResponseTextDeltaEvent,
     ResponseTextDoneEvent,
+    realtime_response,
 )
 from openai.types.realtime import realtime_response_status as response_status
 from openai.types.realtime import response_content_part_added_event as part_added
 from openai.types.realtime import response_content_part_done_event as part_done
 
-from tandem_models.extract import TurnProsody
-from tandem_models.prosody import NAMES, Prosody
-from tandem_server.contract import (
-    AgentRealisedEvent,
-    AgentTargetEvent,
-    EntrainmentEvent,
-    FeatureMeasure,
-    LatencyEvent,
-    PitchTrack,
-    StrategyName,
-)
 from tandem_server.conversation_events import Send
-from tandem_server.items import Item
+from tandem_server.items import AnyItem, CallItem, Item
 from tandem_server.reply import CancelReason, Status
-from tandem_server.shared_state import SharedState, by_name
-from tandem_server.stages.entrain import Scores
+from tandem_server.shared_state import SharedState
 
 
-class _Where(TypedDict):
+class _Output(TypedDict):
     response_id: str
     item_id: str
     output_index: int
+
+
+class _Content(_Output):
     content_index: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyWire:
-    """Builds the events of one reply; every event gets its own id."""
+    """Builds the events of one response; every event gets its own id."""
 
     shared: SharedState
     response_id: str
-    item_id: str
     text_only: bool
-    strategy: StrategyName
-    metadata: Mapping[str, str] | None
+    max_output_tokens: int | None = None
+    metadata: Mapping[str, str] | None = None
+    in_conversation: bool = True
+    """Its items become items of the conversation"""
 
     def created(self) -> Send:
         """`response.created`."""
-        response = self._response("in_progress", None, [])
+        response = self._response("in_progress", None, [], None)
         return Send(ResponseCreatedEvent(type="response.created", event_id=self.shared.event_id(), response=response))
 
-    def opened(self, item: Item) -> list[Send]:
-        """The item and its one content part are announced, in the order that clients need."""
-        shared = self.shared
-        announced = ResponseOutputItemAddedEvent(
-            type="response.output_item.added",
-            event_id=shared.event_id(),
-            response_id=self.response_id,
-            output_index=0,
-            item=item.wire(),
-        )
-        _, added = shared.add(item)
+    def message_opened(self, item: Item) -> list[Send]:
+        """The message, which is always the first output, and its one content part are announced."""
         part = part_added.Part(type="text", text="") if self.text_only else part_added.Part(type="audio", transcript="")
         content = ResponseContentPartAddedEvent(
-            type="response.content_part.added",
-            event_id=shared.event_id(),
-            response_id=self.response_id,
-            item_id=self.item_id,
-            output_index=0,
-            content_index=0,
-            part=part,
+            type="response.content_part.added", event_id=self.shared.event_id(), part=part, **_content(self, item)
         )
-        return [Send(announced), added, Send(content)]
+        return [*self._item_added(item, 0), Send(content)]
 
-    def target(self, scores: Scores, features: Prosody) -> Send:
-        """`tandem.agent.target`."""
-        return Send(
-            AgentTargetEvent(
-                event_id=self.shared.event_id(),
-                response_id=self.response_id,
-                item_id=self.item_id,
-                strategy=self.strategy,
-                features=by_name(features.values),
-                z=by_name(scores),
-            )
-        )
-
-    def text(self, delta: str) -> Send:
+    def text(self, item: Item, delta: str) -> Send:
         """A piece of text, or of the transcript of the audio."""
-        event_id, where = self.shared.event_id(), self._where()
+        event_id, where = self.shared.event_id(), _content(self, item)
         if self.text_only:
             return Send(
                 ResponseTextDeltaEvent(type="response.output_text.delta", event_id=event_id, delta=delta, **where)
@@ -116,35 +83,21 @@ class ReplyWire:
             )
         )
 
-    def realised(self, measured: TurnProsody, scores: Scores, limits: tuple[str, ...]) -> Send:
-        """`tandem.agent.realised`."""
-        pitch = [None if value is None else round(value, 2) for value in measured.track]
-        return Send(
-            AgentRealisedEvent(
-                event_id=self.shared.event_id(),
-                response_id=self.response_id,
-                item_id=self.item_id,
-                features=by_name(measured.prosody.values),
-                z=by_name(scores),
-                track=PitchTrack(start_ms=0, hop_ms=10, pitch=pitch),
-                limits=list(limits),
-            )
-        )
-
-    def closed(self, item: Item, text: str) -> list[Send]:
-        """Content part and item are complete."""
-        shared, where = self.shared, self._where()
-        sent: list[Send] = []
+    def message_closed(self, item: Item, text: str) -> list[Send]:
+        """Content part and message are complete."""
+        shared, where = self.shared, _content(self, item)
         if self.text_only:
-            sent.append(
+            part = part_done.Part(type="text", text=text)
+            sent = [
                 Send(
                     ResponseTextDoneEvent(
                         type="response.output_text.done", event_id=shared.event_id(), text=text, **where
                     )
                 )
-            )
+            ]
         else:
-            sent += [
+            part = part_done.Part(type="audio", transcript=text)
+            sent = [
                 Send(ResponseAudioDoneEvent(type="response.output_audio.done", event_id=shared.event_id(), **where)),
                 Send(
                     ResponseAudioTranscriptDoneEvent(
@@ -155,78 +108,87 @@ class ReplyWire:
                     )
                 ),
             ]
-        part = (
-            part_done.Part(type="text", text=text) if self.text_only else part_done.Part(type="audio", transcript=text)
+        done = ResponseContentPartDoneEvent(
+            type="response.content_part.done", event_id=shared.event_id(), part=part, **where
         )
-        sent.append(
-            Send(
-                ResponseContentPartDoneEvent(
-                    type="response.content_part.done", event_id=shared.event_id(), part=part, **where
-                )
-            )
-        )
-        if shared.items.find(item.id) is not None:
-            sent.append(shared.done(item, shared.items.before(item.id)))
-        sent.append(
-            Send(
-                ResponseOutputItemDoneEvent(
-                    type="response.output_item.done",
-                    event_id=shared.event_id(),
-                    response_id=self.response_id,
-                    output_index=0,
-                    item=item.wire(),
-                )
-            )
-        )
-        return sent
+        return [*sent, Send(done), *self._item_done(item, 0)]
 
-    def latency(self, stages_ms: Mapping[str, float]) -> Send:
-        """`tandem.latency`."""
-        stages = {stage: round(value, 1) for stage, value in stages_ms.items()}
-        return Send(LatencyEvent(event_id=self.shared.event_id(), response_id=self.response_id, stages_ms=stages))
-
-    def entrainment(self, exchange: int, target: Scores, realised: Scores) -> Send:
-        """`tandem.entrainment`: where the user stood, where the agent was to stand, and where it stood."""
-        history = self.shared.history
-        user = history.user[-1].level if history.user else (None,) * len(NAMES)
-        rows = zip(NAMES, user, target, realised, strict=True)
-        measures = {name: _measure(theirs, wanted, ours) for name, theirs, wanted, ours in rows}
-        return Send(
-            EntrainmentEvent(
-                event_id=self.shared.event_id(),
-                exchange=exchange,
-                strategy=self.strategy,
-                features=measures,
-            )
+    def called(self, item: CallItem, index: int) -> list[Send]:
+        """A function call, from its announcement to its end."""
+        shared, call = self.shared, item.call
+        where: _Output = {"response_id": self.response_id, "item_id": item.id, "output_index": index}
+        item.status = "in_progress"
+        sent = self._item_added(item, index)
+        item.status = "completed"
+        delta = ResponseFunctionCallArgumentsDeltaEvent(
+            type="response.function_call_arguments.delta",
+            event_id=shared.event_id(),
+            call_id=call.call_id,
+            delta=call.arguments,
+            **where,
         )
+        done = ResponseFunctionCallArgumentsDoneEvent(
+            type="response.function_call_arguments.done",
+            event_id=shared.event_id(),
+            call_id=call.call_id,
+            name=call.name,
+            arguments=call.arguments,
+            **where,
+        )
+        return [*sent, Send(delta), Send(done), *self._item_done(item, index)]
 
-    def done(self, item: Item, status: Status, reason: CancelReason | None, error: str | None) -> Send:
+    def done(
+        self,
+        output: Sequence[AnyItem],
+        status: Status,
+        usage: RealtimeResponseUsage,
+        reason: CancelReason | None = None,
+        error: str | None = None,
+    ) -> Send:
         """`response.done`: the terminal."""
         details = RealtimeResponseStatus(type=status)
         if status == "cancelled":
             details = RealtimeResponseStatus(type=status, reason=reason or "client_cancelled")
+        elif status == "incomplete":
+            details = RealtimeResponseStatus(type=status, reason="max_output_tokens")
         elif status == "failed":
-            details = RealtimeResponseStatus(
-                type=status,
-                error=response_status.Error(
-                    type="server_error", code="reply_failed", message=error or "the reply failed"
-                ),
-            )
-        response = self._response(status, details, [item])
+            message = error or "the reply failed"
+            failed = response_status.Error(type="server_error", code="reply_failed", message=message)
+            details = RealtimeResponseStatus(type=status, error=failed)
+        response = self._response(status, details, output, usage)
         return Send(ResponseDoneEvent(type="response.done", event_id=self.shared.event_id(), response=response))
 
-    def _where(self) -> _Where:
-        return {
-            "response_id": self.response_id,
-            "item_id": self.item_id,
-            "output_index": 0,
-            "content_index": 0,
-        }
+    def _item_added(self, item: AnyItem, index: int) -> list[Send]:
+        added = ResponseOutputItemAddedEvent(
+            type="response.output_item.added",
+            event_id=self.shared.event_id(),
+            response_id=self.response_id,
+            output_index=index,
+            item=item.wire(),
+        )
+        return [Send(added), *([self.shared.add(item)[1]] if self.in_conversation else [])]
+
+    def _item_done(self, item: AnyItem, index: int) -> list[Send]:
+        shared = self.shared
+        there = self.in_conversation and shared.items.find(item.id) is item  # the client may have deleted it
+        done = ResponseOutputItemDoneEvent(
+            type="response.output_item.done",
+            event_id=shared.event_id(),
+            response_id=self.response_id,
+            output_index=index,
+            item=item.wire(),
+        )
+        return [*([shared.done(item, shared.items.before(item.id))] if there else []), Send(done)]
 
     def _response(
-        self, status: Status | Literal["in_progress"], details: RealtimeResponseStatus | None, output: list[Item]
+        self,
+        status: Status | Literal["in_progress"],
+        details: RealtimeResponseStatus | None,
+        output: Sequence[AnyItem],
+        usage: RealtimeResponseUsage | None,
     ) -> RealtimeResponse:
-        usage = RealtimeResponseUsage(total_tokens=0, input_tokens=0, output_tokens=0) if output else None
+        spoken = self.shared.session["audio"]["output"]
+        sound = {"output": {"format": spoken["format"], "voice": spoken["voice"]}}
         return RealtimeResponse(
             id=self.response_id,
             object="realtime.response",
@@ -234,14 +196,13 @@ class ReplyWire:
             status_details=details,
             output=[item.wire() for item in output],
             output_modalities=["text"] if self.text_only else ["audio"],
-            conversation_id=self.shared.session_id,
+            audio=None if self.text_only else realtime_response.Audio.model_validate(sound),
+            max_output_tokens=self.max_output_tokens or "inf",
+            conversation_id=self.shared.session_id if self.in_conversation else None,
             metadata=dict(self.metadata) if self.metadata is not None else None,
             usage=usage,
         )
 
 
-def _measure(user: float | None, target: float | None, realised: float | None) -> FeatureMeasure:
-    distance = None if user is None or realised is None else round(abs(user - realised), 4)
-    values = (None if value is None else round(value, 4) for value in (user, target, realised))
-    theirs, wanted, ours = values
-    return FeatureMeasure(user=theirs, target=wanted, realised=ours, distance=distance)
+def _content(wire: ReplyWire, item: Item) -> _Content:
+    return {"response_id": wire.response_id, "item_id": item.id, "output_index": 0, "content_index": 0}

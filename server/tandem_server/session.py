@@ -13,11 +13,11 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from openai.types.realtime import InputAudioBufferAppendEvent
+from openai.types.realtime import InputAudioBufferAppendEvent, SessionUpdateEvent
 
 from tandem_models.extract import Block, BlockFeatures, analyse
 from tandem_server.audio import AudioInput, decode_base64, levels
-from tandem_server.contract import AudioFrame, TandemSettings, event_id, parse_client_event, to_json
+from tandem_server.contract import AudioFrame, SessionPreset, TandemSettings, event_id, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
     Arm,
@@ -42,9 +42,6 @@ from tandem_server.conversation_events import (
     Speak,
     Stalled,
     StopReply,
-    TextCame,
-    TextEnded,
-    TextFailed,
     Think,
 )
 from tandem_server.deadlines import Deadlines
@@ -59,7 +56,8 @@ from tandem_server.stages.protocols import (
     VoiceActivity,
 )
 from tandem_server.telemetry import Log
-from tandem_server.utterance import SpokenReply, closing
+from tandem_server.thinking import think
+from tandem_server.utterance import SpokenReply
 
 STALL: Final = 2.0
 """Seconds without audio after which an open turn is closed: the client is muted or gone."""
@@ -88,6 +86,7 @@ class Session:
         tandem: TandemSettings,
         limits: Limits,
         log: Log,
+        preset: SessionPreset | None = None,
     ) -> None:
         self._id = session_id
         self._engines = engines
@@ -96,6 +95,8 @@ class Session:
         self._log = log.bind(session=session_id)
         names = {"recogniser": engines.recogniser.name, "voice_name": engines.voice.name}
         self._conversation = Conversation(session_id, engines.agent, **names, tandem=tandem)
+        if preset is not None:  # before anybody listens: session.created tells of it
+            self._conversation.handle(ClientSent(SessionUpdateEvent(type="session.update", session=preset)), 0.0)
         self._audio = AudioInput()
         self._outgoing = Outgoing()
         self._turns: dict[int, HeardTurn] = {}
@@ -297,7 +298,7 @@ class Session:
             case Forget():
                 self._forget(effect.turn)
             case Think():
-                self._reply(effect.reply).think(self._think(effect))
+                self._reply(effect.reply).think(think(self._engines.responder, effect, self._tell, self._log))
             case Speak():
                 self._reply(effect.reply).add(effect)
             case EndSpeech():
@@ -384,14 +385,3 @@ class Session:
                 self._spawn,
             )
         return self._replies[number]
-
-    async def _think(self, effect: Think) -> None:
-        try:
-            async with closing(self._engines.responder.respond(effect.messages)) as pieces:
-                async for piece in pieces:
-                    self._tell(TextCame(effect.reply, piece))
-        except EngineError as error:
-            self._log.warning("responder_failed", error=str(error))
-            self._tell(TextFailed(effect.reply, str(error)))
-        else:
-            self._tell(TextEnded(effect.reply))

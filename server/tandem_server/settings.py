@@ -8,17 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from openai.types.realtime import RealtimeSessionCreateRequest
+from openai.types.realtime import RealtimeSessionCreateRequest, RealtimeTranscriptionSessionCreateRequest
 from pydantic import ValidationError
 
 from tandem_models.prosody import NAMES
 from tandem_models.signal import SAMPLES_PER_MS, WIRE_RATE
 from tandem_server.contract import TandemSettings
 from tandem_server.errors import ClientError
+from tandem_server.stages.protocols import NO_TOOLS, Tools
+from tandem_server.tool_settings import tools_of
 from tandem_server.turn import TurnSettings
 
 Wire = dict[str, Any]
 """JSON object of the protocol."""
+Update = RealtimeSessionCreateRequest | RealtimeTranscriptionSessionCreateRequest
 
 DEFAULT_INSTRUCTIONS: Final = (
     "You are a friendly partner in a spoken conversation: all you write is read aloud. Answer in one to three short "
@@ -46,10 +49,23 @@ MOST_CHARACTERS: Final = 262_144
 _EAGERNESS_SILENCE_MS: Final = {"low": 800, "medium": 500, "auto": 500, "high": 350}
 _HYSTERESIS: Final = 0.15
 """Silero's own distance between its two thresholds."""
-_WHOLE: Final = frozenset({"turn_detection", "format", "transcription", "noise_reduction", "tool_choice", "features"})
+MOST_OUTPUT_TOKENS: Final = 4096
+"""As OpenAI has it; "inf" is no bound."""
+_WHOLE: Final = frozenset({"turn_detection", "format", "tool_choice", "features"})
 """Objects that a new value replaces whole: their fields make sense only together."""
-_DROPPED: Final = frozenset({"tracing", "prompt", "include", "reasoning", "parallel_tool_calls", "expires_at"})
-"""Accepted because clients always send them, and without effect here."""
+_DROPPED: Final = frozenset({"tracing", "prompt", "include", "reasoning", "truncation", "expires_at"})
+"""Accepted because clients send them, and without effect here: the echo goes on saying what is in force."""
+_CLEARED: Final[Wire] = {
+    "instructions": "",
+    "output_modalities": ["audio"],
+    "tools": [],
+    "tool_choice": "auto",
+    "parallel_tool_calls": True,
+    "max_output_tokens": "inf",
+}
+"""What null, or an empty list, makes of a field."""
+_OF_REPLIES: Final = frozenset({"create_response", "interrupt_response", "idle_timeout_ms"})
+"""Turn detection's fields that a session without replies does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +80,12 @@ class Settings:
     instructions: str = DEFAULT_INSTRUCTIONS
     text_only: bool = False
     speed: float = 1.0
+    tools: Tools = NO_TOOLS
+    max_output_tokens: int | None = None
+    idle_timeout: int | None = None
+    """Samples of the user's silence after which the agent says something of its own accord."""
+    transcription: bool = False
+    """Only listen, never reply."""
     tandem: TandemSettings = field(default_factory=TandemSettings)
 
 
@@ -87,32 +109,64 @@ def default_session(session_id: str, recogniser: str, voice: str, tandem: Tandem
         },
         "tools": [],
         "tool_choice": "auto",
+        "parallel_tool_calls": True,
         "max_output_tokens": "inf",
         "truncation": "auto",
+        "include": None,
+        "prompt": None,
         "tandem": tandem.model_dump(),
     }
 
 
-def merged(session: Wire, update: RealtimeSessionCreateRequest) -> Wire:
+def merged(session: Wire, update: Update) -> Wire:
     """The session after an update: only the fields present change; the identity, model and voice do not.
 
     Raises ClientError, naming the field, for what cannot be done here.
     """
     fields = update.model_dump(mode="json", exclude_unset=True)
-    for fixed in ("type", "object", "id", "model", *_DROPPED):
+    for fixed in ("object", "id", "model", *_DROPPED):
         fields.pop(fixed, None)
     _refuse_unsupported(fields)
     result = _deep_merge(session, _known(session, fields))
-    result["audio"]["input"]["turn_detection"] = _complete(result["audio"]["input"]["turn_detection"])
-    for side in ("input", "output"):
-        result["audio"][side]["format"] = PCM
+    for name, cleared in _CLEARED.items():
+        result[name] = cleared if result[name] in (None, []) else result[name]
+    heard, spoken = result["audio"]["input"], result["audio"]["output"]
+    heard["turn_detection"] = _complete(heard["turn_detection"])
+    heard["format"] = spoken["format"] = PCM
     # Clients ask for a cloud model by name, or for none; what they get is what is here, and the echo says so.
-    result["audio"]["input"]["transcription"] = session["audio"]["input"]["transcription"]
-    result["audio"]["output"]["voice"] = session["audio"]["output"]["voice"]
+    heard["transcription"] = session["audio"]["input"]["transcription"]
+    heard["noise_reduction"] = None
+    spoken["voice"] = session["audio"]["output"]["voice"]
+    spoken["speed"] = 1.0 if spoken["speed"] is None else spoken["speed"]
     if len(json.dumps(result)) > MOST_CHARACTERS:
         message = f"a session's settings hold at most {MOST_CHARACTERS} characters"
         raise ClientError(message, code="too_long", param="session")
     return result
+
+
+def voice_asked(update: Update) -> str | None:
+    """The voice that an update names, if it does."""
+    audio = update.audio if isinstance(update, RealtimeSessionCreateRequest) else None
+    voice = audio.output.voice if audio is not None and audio.output is not None else None
+    return voice if voice is None or isinstance(voice, str) else voice.id
+
+
+def shown(session: Wire) -> Wire:
+    """The session as the protocol shows it: a transcription session has fewer fields."""
+    if session["type"] == "realtime":
+        return session
+    heard = session["audio"]["input"]
+    detection = heard["turn_detection"]
+    if detection is not None:
+        detection = {key: value for key, value in detection.items() if key not in _OF_REPLIES}
+    return {
+        "type": "transcription",
+        "object": "realtime.transcription_session",
+        "id": session["id"],
+        "audio": {"input": {**heard, "turn_detection": detection}},
+        "include": None,
+        "tandem": session["tandem"],
+    }
 
 
 def _known(session: Mapping[str, Any], fields: Wire) -> Wire:
@@ -126,8 +180,6 @@ def _known(session: Mapping[str, Any], fields: Wire) -> Wire:
 
 
 def _refuse_unsupported(fields: Wire) -> None:
-    if fields.get("tools"):
-        raise _refusal("tools", "function tools are not supported yet")
     if sorted(fields.get("output_modalities") or ["audio"]) == ["audio", "text"]:
         raise _refusal("output_modalities", 'ask for ["audio"] (which comes with its transcript) or ["text"]')
     audio = fields.get("audio") or {}
@@ -172,21 +224,43 @@ def derived(session: Wire) -> Settings:
         known = ", ".join(NAMES)
         raise ClientError(f"unknown feature {unknown[0]!r}; known are {known}", param="session.tandem.features")
     detection = session["audio"]["input"]["turn_detection"]
+    tools, choice, parallel = session["tools"], session["tool_choice"], session["parallel_tool_calls"]
     settings = Settings(
-        instructions=session["instructions"] or "",
+        instructions=session["instructions"],
         text_only=session["output_modalities"] == ["text"],
-        speed=_within("audio.output.speed", session["audio"]["output"].get("speed") or 1.0, 0.25, 1.5),
+        speed=_within("audio.output.speed", session["audio"]["output"]["speed"], 0.25, 1.5),
+        tools=tools_of(tools, choice, parallel=parallel, where="session"),
+        max_output_tokens=token_limit(session["max_output_tokens"], "session"),
+        transcription=session["type"] == "transcription",
         tandem=tandem,
     )
     if detection is None:
         return replace(settings, turn=TurnSettings(manual=True), create_response=False, interrupt_response=False)
+    replies = not settings.transcription
     return replace(
         settings,
         turn=_turn_settings(detection),
         padding=_milliseconds(detection, "prefix_padding_ms", 300, 0, 5_000),
-        create_response=bool(detection["create_response"]),
-        interrupt_response=bool(detection["interrupt_response"]),
+        idle_timeout=_idle_timeout(detection) if replies else None,
+        create_response=replies and bool(detection["create_response"]),
+        interrupt_response=replies and bool(detection["interrupt_response"]),
     )
+
+
+def token_limit(limit: int | str | None, where: str) -> int | None:
+    """Tokens that a reply may have. Raises ClientError for a number out of its range."""
+    if limit is None or isinstance(limit, str):
+        return None
+    if not 1 <= limit <= MOST_OUTPUT_TOKENS:
+        message = f'max_output_tokens is "inf" or between 1 and {MOST_OUTPUT_TOKENS}, not {limit}'
+        raise ClientError(message, param=f"{where}.max_output_tokens")
+    return limit
+
+
+def _idle_timeout(detection: Wire) -> int | None:
+    if detection.get("idle_timeout_ms") is None:
+        return None
+    return _milliseconds(detection, "idle_timeout_ms", 0, 1_000, 60_000)
 
 
 def _turn_settings(detection: Wire) -> TurnSettings:

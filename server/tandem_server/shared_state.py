@@ -13,7 +13,7 @@ from tandem_models.normaliser import Normaliser
 from tandem_models.prosody import NAMES, Prosody
 from tandem_models.signal import SAMPLES_PER_MS
 from tandem_server.conversation_events import Send
-from tandem_server.items import Item, Items
+from tandem_server.items import AnyItem, Items
 from tandem_server.settings import Settings, Wire
 from tandem_server.stages.entrain import UNLIMITED, History, Reach, Scores
 from tandem_server.stages.protocols import Calibration
@@ -54,8 +54,13 @@ class SharedState:
     """Samples heard: the session's clock."""
     now: float = 0.0
     """Seconds of the wall clock, handed in with each news; for latency figures only, no decision reads it."""
+    spoken: bool = False
+    """The agent has been heard: its voice stays."""
+    voice_asked: str | None = None
+    """The name by which the client calls it"""
     _events: int = 0
     _items: int = 0
+    _calls: int = 0
     _turns: int = 0
 
     @property
@@ -78,12 +83,17 @@ class SharedState:
         """What the ids of our own items begin with; a client's never do."""
         return f"item_{self.session_id.removeprefix('sess_')}_"
 
+    def call_id(self) -> str:
+        """A new id for a function call: responders give theirs more than once."""
+        self._calls += 1
+        return f"call_{self.session_id.removeprefix('sess_')}_{self._calls}"
+
     def turn_index(self) -> int:
         """The place of the next recorded turn."""
         self._turns += 1
         return self._turns - 1
 
-    def add(self, item: Item, after: str | None = None) -> tuple[str | None, Send]:
+    def add(self, item: AnyItem, after: str | None = None) -> tuple[str | None, Send]:
         """Put the item into the conversation: the id before it, and what to tell the client."""
         previous = self.items.add(item, after)
         event = ConversationItemAdded(
@@ -91,7 +101,7 @@ class SharedState:
         )
         return previous, Send(event)
 
-    def done(self, item: Item, previous: str | None) -> Send:
+    def done(self, item: AnyItem, previous: str | None) -> Send:
         """Tell the client that an item will not change by itself any more."""
         return Send(
             ConversationItemDone(

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from tandem_models.signal import SAMPLE_RATE, WIRE_RATE
+from tandem_models.signal import WIRE_RATE
 from tandem_server import reply
 from tandem_server.conversation_events import (
     Arm,
+    CallCame,
     Disarm,
     DropReply,
     Effect,
@@ -18,8 +19,6 @@ from tandem_server.conversation_events import (
     Record,
     ReplyMeasured,
     ReplyNews,
-    SendAudio,
-    Speak,
     StopReply,
     TextCame,
     TextEnded,
@@ -27,26 +26,22 @@ from tandem_server.conversation_events import (
     Think,
     VoiceFailed,
 )
-from tandem_server.drafting import Draft, Wish, wish
+from tandem_server.drafting import Draft, wish
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
 from tandem_server.listening import UserFinished, UserPaused
-from tandem_server.live_reply import Reply, ReplyRequest, record
+from tandem_server.live_reply import SAMPLES_SENT, Reply, ReplyRequest, begun, callable_now, record
 from tandem_server.record.records import TurnRecord
-from tandem_server.reply_wire import ReplyWire
-from tandem_server.settings import Settings
 from tandem_server.shared_state import SharedState
 from tandem_server.stages.entrain import Scores
-from tandem_server.stages.protocols import Message, Word
+from tandem_server.stages.protocols import Message
+from tandem_server.usage import of_input
+from tandem_server.voicing import end_text, send_speech, take_text
 
 REPLY_DEADLINE: Final = 20.0
 """Seconds without any news of a live reply after which it is given up; the responder's own time-outs come first."""
-LOST_THREAD: Final = "Sorry, I lost my thread there. Could you say that once more?"
-"""Spoken when the responder failed before it had said anything."""
 NOT_UNDERSTOOD: Final = "Sorry, something went wrong while I was listening. Could you say that again?"
 """Spoken when the recogniser failed."""
-_SAMPLES: Final = WIRE_RATE / SAMPLE_RATE
-"""Samples of agent audio per sample heard."""
 
 
 class Speaking:
@@ -66,6 +61,8 @@ class Speaking:
         self._deferred: ReplyRequest | None = None
         self._kept: TurnRecord | None = None
         """The last reply as recorded, in case the client reports later how much of it was heard"""
+        self.quiet_from: int | None = None
+        """Sample at which the last reply was over and heard; None while it is not, or waits for a tool"""
 
     @property
     def state(self) -> reply.State:
@@ -80,20 +77,19 @@ class Speaking:
     @property
     def response_id(self) -> str | None:
         """Of the reply that is under way."""
-        return self._live.wire.response_id if self._live is not None and self.live else None
+        return self._live.output.wire.response_id if self._live is not None and self.live else None
 
     @property
     def audible(self) -> bool:
         """Is the user still hearing the last reply, as far as the clock tells?"""
-        live = self._live
-        if live is None or live.audible_from is None or live.item.heard_ms is not None:
-            return False
-        return self._shared.heard < live.audible_from + live.sent / _SAMPLES
+        ends_at = self._live.ends_at if self._live is not None else None
+        return ends_at is not None and self._shared.heard < ends_at
 
     def begin(self, request: ReplyRequest) -> list[Effect]:
         """Reply now, or as soon as the last reply has been reported. Raises ClientError when one is under way."""
         answers = request.to is not None and request.say is None and not self._words_pending()
-        kept = answers and self._draft is not None and self._draft.wish == self._wish(self._shared.settings)
+        shared, draft = self._shared, self._draft
+        kept = answers and draft is not None and draft.wish == wish(shared, shared.settings, shared.history)
         return [*([] if kept else self.drop_draft()), *self._step(reply.Begin(self._replies), request)]
 
     def draft(self, paused: UserPaused) -> list[Effect]:
@@ -128,6 +124,8 @@ class Speaking:
         match news:
             case TextCame():
                 return self.text_came(news.reply, news.text)
+            case CallCame():
+                return self.call_came(news)
             case TextEnded():
                 return self.text_ended(news.reply)
             case TextFailed():
@@ -144,31 +142,38 @@ class Speaking:
         live = self._current(number)
         if live is None:
             return []
-        effects: list[Effect] = [Arm(f"reply:{number}", REPLY_DEADLINE)]
-        for phrase in live.splitter.feed(text):
-            effects += self._phrase(live, phrase)
-        return effects
+        return [self._patience(number), *take_text(live, text, self._shared), *self._go_on(live)]
+
+    def call_came(self, news: CallCame) -> list[Effect]:
+        """A piece of a function call; one that nobody could run is passed over."""
+        live = self._current(news.reply)
+        if live is None:
+            return []
+        if callable_now(live, news.piece):
+            live.output.call(news.piece)
+            live.full = live.full or live.output.too_long
+        return [self._patience(news.reply), *self._go_on(live)]
 
     def text_ended(self, number: int) -> list[Effect]:
         """All of it is known."""
         live = self._current(number)
         if live is None:
             return []
-        effects: list[Effect] = []
-        for phrase in live.splitter.flush():
-            effects += self._phrase(live, phrase)
-        if not live.phrases:
-            effects += self._phrase(live, LOST_THREAD)
-        if live.wire.text_only:
-            return effects + self.measured(ReplyMeasured(number, None))
-        return [*effects, EndSpeech(number), Arm(f"reply:{number}", REPLY_DEADLINE)]
+        effects = [*end_text(live, self._shared), *self._go_on(live)]
+        if self._current(number) is None:
+            return effects
+        if live.settings.text_only or not live.phrases:
+            return [*effects, DropReply(number), *self.measured(ReplyMeasured(number, None))]
+        return [*effects, EndSpeech(number), self._patience(number)]
 
     def text_failed(self, number: int, message: str) -> list[Effect]:
-        """The responder failed: what is there is spoken, or an apology if nothing is."""
+        """The responder failed: what is there is spoken, or an apology if nothing is. Its calls may be half of what
+        they were to be."""
         live = self._current(number)
         if live is None:
             return []
         live.error = message
+        live.output.wanted.clear()
         return [self._shared.error(message, "response_failed"), *self.text_ended(number)]
 
     def phrase_spoken(self, news: PhraseSpoken) -> list[Effect]:
@@ -176,22 +181,8 @@ class Speaking:
         live = self._current(news.reply)
         if live is None:
             return []
-        shared = self._shared
-        effects: list[Effect] = []
-        if live.audible_from is None:
-            live.audible_from = shared.heard
-            effects += self._first(live)
-        while live.shown <= news.phrase:
-            live.text += live.phrases[live.shown]
-            effects.append(live.wire.text(live.phrases[live.shown]))
-            live.shown += 1
-        binary = live.settings.tandem.audio_frames == "binary"
-        effects.append(SendAudio(live.wire.response_id, live.item.id, live.sent, news.pcm, binary))
-        offset = live.sent / WIRE_RATE
-        live.item.words += tuple(Word(word.text, word.start + offset, word.end + offset) for word in news.words)
-        live.sent += len(news.pcm) // 2
-        live.item.audio_ms = live.sent * 1000 // WIRE_RATE
-        return [*effects, Arm(f"reply:{news.reply}", REPLY_DEADLINE)]
+        sent = send_speech(live, news, self._shared)
+        return [*sent, self._patience(news.reply), *self._go_on(live)]
 
     def voice_failed(self, number: int, message: str) -> list[Effect]:
         """Nothing more can be spoken."""
@@ -237,20 +228,30 @@ class Speaking:
             return self._step(reply.Cancel(live.number))
         if not (interrupted and self.audible):
             return []
-        return self.heard_until(live.item, self._played(live) * 1000 // WIRE_RATE)
+        live.item.heard_ms = self._played(live) * 1000 // WIRE_RATE
+        return self._correct(live.item)
 
     def leave(self) -> list[Effect]:
         """Nobody listens any more: stop, and begin nothing."""
         self._deferred = None
         return self.drop_draft() + self.cancel("client_cancelled")
 
+    def outside(self, item_id: str) -> Item | None:
+        """What the last reply says, if it is this item and not one of the conversation."""
+        live = self._live
+        return live.item if live and live.item.id == item_id and not live.request.in_conversation else None
+
     def heard_until(self, item: Item, audio_end_ms: int) -> list[Effect]:
-        """The client says how much was played; a turn that is recorded already is corrected."""
+        """The client says how much was played, and may say later that it was less; what is gone stays gone."""
         if audio_end_ms >= item.audio_ms and item.heard_ms is None:
             return []  # all of it was heard
-        item.heard_ms = min(max(audio_end_ms, 0), item.audio_ms)
+        item.told_ms = item.heard_ms = min(audio_end_ms, item.audio_ms if item.told_ms is None else item.told_ms)
+        return self._correct(item)
+
+    def _correct(self, item: Item) -> list[Effect]:
+        """A turn that is recorded already is recorded again when less of it was heard."""
         kept = self._kept
-        if kept is None or kept.item_id != item.id:
+        if kept is None or kept.item_id != item.id or item.heard_ms is None:
             return []
         ended = kept.started_ms + item.heard_ms
         self._kept = replace(kept, ended_ms=ended, heard_text=item.heard_text, status="interrupted")
@@ -295,54 +296,35 @@ class Speaking:
         return None
 
     def _start(self, number: int, request: ReplyRequest) -> list[Effect]:
-        shared, settings = self._shared, self._shared.settings
-        self._replies = number + 1
-        text_only = settings.text_only if request.text_only is None else request.text_only
-        item = Item(shared.item_id(), "assistant", spoken=not text_only, text="", status="in_progress")
-        response_id = f"resp_{shared.session_id.removeprefix('sess_')}_{number + 1}"
-        wire = ReplyWire(shared, response_id, item.id, text_only, settings.tandem.strategy, request.metadata)
-        live = self._live = Reply(number, request, settings, wire, item, shared.now, waits=self._words_pending())
-        effects: list[Effect] = [wire.created(), *wire.opened(item), Arm(f"reply:{number}", REPLY_DEADLINE)]
+        self._replies, self.quiet_from = number + 1, None
+        live = self._live = begun(number, request, self._shared, waits=request.unknown and self._words_pending())
+        effects: list[Effect] = [live.output.wire.created(), self._patience(number)]
         return effects if live.waits else effects + self._think(live)
 
     def _think(self, live: Reply) -> list[Effect]:
         """Choose how to speak, and ask what to say, unless that has been done in advance."""
-        number, request, shared = live.number, live.request, self._shared
+        number, request, shared, settings = live.number, live.request, self._shared, live.settings
         draft, self._draft = self._draft, None
-        wanted = draft.wish if draft is not None else self._wish(live.settings, request.instructions)
-        effects: list[Effect] = []
-        if not live.wire.text_only:
+        wanted = draft.wish if draft is not None else wish(shared, settings, shared.history, request.context)
+        if not settings.text_only:
             live.target, live.asked = wanted.target, wanted.asked
-            shared.history = replace(shared.history, target=live.target)
-            effects.append(live.wire.target(live.target, live.asked))
+        if draft is None and request.say is not None:
+            return self.text_came(number, request.say) + self.text_ended(number)
+        items = shared.items.all() if request.context is None else request.context
+        live.read = of_input(settings.instructions, items, settings.tools)
         if draft is not None:
             live.drafted = True
-            return effects + draft.undone([effect for news in draft.news for effect in self.told(news)])
-        if request.say is not None:
-            return effects + self.text_came(number, request.say) + self.text_ended(number)
-        return [*effects, Think(number, wanted.messages)]
+            return draft.undone([effect for news in draft.news for effect in self.told(news)])
+        hint = (Message("system", request.hint),) if request.hint else ()
+        return [Think(number, wanted.messages + hint, settings.tools)]
 
-    def _wish(self, settings: Settings, instructions: str | None = None) -> Wish:
-        return wish(self._shared, settings, self._shared.history, instructions)
+    def _go_on(self, live: Reply) -> list[Effect]:
+        """The first of it is there, or it is as long as it may be."""
+        effects = self._step(reply.Heard(live.number)) if live.output.text else []
+        return effects + (self._step(reply.Limit(live.number)) if live.full else [])
 
-    def _phrase(self, live: Reply, phrase: str) -> list[Effect]:
-        live.first_phrase = live.first_phrase if live.first_phrase is not None else self._shared.now
-        live.phrases.append(phrase)
-        if live.asked is None:  # text only
-            live.text += phrase
-            return [*self._step(reply.Heard(live.number)), live.wire.text(phrase)]
-        return [Speak(live.number, len(live.phrases) - 1, phrase.strip(), live.asked)]
-
-    def _first(self, live: Reply) -> list[Effect]:
-        """The first audio: the wait is over, and its stages are known."""
-        now, answered = self._shared.now, live.request.to
-        first_phrase = live.first_phrase if live.first_phrase is not None else now
-        live.stages = dict(answered.stages_ms) if answered else {}
-        live.stages["response"] = (first_phrase - live.begun) * 1000.0
-        live.stages["voice"] = (now - first_phrase) * 1000.0
-        if answered:
-            live.stages["total"] = live.stages.get("endpoint", 0.0) + (now - answered.ended) * 1000.0
-        return [*self._step(reply.Heard(live.number)), live.wire.latency(live.stages)]
+    def _patience(self, number: int) -> Effect:
+        return Arm(f"reply:{number}", REPLY_DEADLINE)
 
     def _fail(self, number: int, message: str, code: str) -> list[Effect]:
         live = self._current(number)
@@ -354,23 +336,24 @@ class Speaking:
     def _stop(self, status: reply.Status) -> list[Effect]:
         live = self._live
         assert live is not None
-        heard = live.sent  # a client that was not told to stop plays all it has
-        if status == "cancelled":
-            heard = self._played(live)
-            live.item.heard_ms = heard * 1000 // WIRE_RATE
-        return [StopReply(live.number, heard), Arm(f"reply:{live.number}", REPLY_DEADLINE)]
+        heard, item = live.sent, live.item  # a client that was not told to stop plays all it has
+        if item.spoken and status == "incomplete":
+            item.heard_ms = item.audio_ms
+        elif item.spoken and status == "cancelled":
+            told = heard if item.told_ms is None else item.told_ms * WIRE_RATE // 1000
+            heard = min(self._played(live), told)
+            item.heard_ms = heard * 1000 // WIRE_RATE
+        return [StopReply(live.number, heard), self._patience(live.number)]
 
     def _played(self, live: Reply) -> int:
         """Samples at WIRE_RATE that the user has heard, as far as the clock tells."""
         if live.audible_from is None:
             return 0
-        return min(round((self._shared.heard - live.audible_from) * _SAMPLES), live.sent)
+        return min(round((self._shared.heard - live.audible_from) * SAMPLES_SENT), live.sent)
 
     def _finish(self, status: reply.Status) -> list[Effect]:
         live = self._live
         assert live is not None
-        live.item.text = live.text.strip()
-        live.item.status = "completed" if status == "completed" else "incomplete"
         effects: list[Effect] = []
         realised: Scores | None = None
         if live.measured is not None and live.measured.measured is not None:
@@ -378,19 +361,20 @@ class Speaking:
             realised = self._shared.voice.normaliser.z(measured.prosody)
             history = self._shared.history
             self._shared.history = replace(history, agent=(*history.agent, realised))
-            effects.append(live.wire.realised(measured, realised, live.measured.limits))
-        effects += live.wire.closed(live.item, live.item.text)
+            effects.append(live.manner.realised(measured, realised, live.measured.limits))
+        effects += live.output.close(status)
         if realised is not None:
             self._exchanges += 1
-            effects.append(live.wire.entrainment(self._exchanges, live.target, realised))
+            effects.append(live.manner.entrainment(self._exchanges, live.target, realised))
         self._kept = record(live, self._shared, status, realised)
-        return [*effects, Record(self._kept), Arm(f"reply:{live.number}", REPLY_DEADLINE)]
+        return [*effects, Record(self._kept), self._patience(live.number)]
 
     def _report(self, status: reply.Status) -> list[Effect]:
         live = self._live
         assert live is not None
         effects: list[Effect] = [Disarm(f"reply:{live.number}")]
-        effects.append(live.wire.done(live.item, status, live.cancelled, live.error))
+        effects.append(live.output.done(status, live.read, live.cancelled, live.error))
+        self.quiet_from = None if live.output.told else max(self._shared.heard, live.ends_at or 0)
         request, self._deferred = self._deferred, None
         return effects + (self.begin(request) if request is not None else [])
 

@@ -12,6 +12,7 @@ from openai.types.realtime import (
     InputAudioBufferCommittedEvent,
     InputAudioBufferSpeechStartedEvent,
     InputAudioBufferSpeechStoppedEvent,
+    InputAudioBufferTimeoutTriggered,
 )
 from openai.types.realtime import conversation_item_input_audio_transcription_completed_event as completed
 from openai.types.realtime import conversation_item_input_audio_transcription_failed_event as failed
@@ -48,6 +49,18 @@ class TurnWire:
                 type="input_audio_buffer.speech_stopped",
                 event_id=self.shared.event_id(),
                 item_id=self.item_id,
+                audio_end_ms=audio_end_ms,
+            )
+        )
+
+    def timed_out(self, audio_start_ms: int, audio_end_ms: int) -> Send:
+        """`input_audio_buffer.timeout_triggered`: the user said nothing from start to end."""
+        return Send(
+            InputAudioBufferTimeoutTriggered(
+                type="input_audio_buffer.timeout_triggered",
+                event_id=self.shared.event_id(),
+                item_id=self.item_id,
+                audio_start_ms=audio_start_ms,
                 audio_end_ms=audio_end_ms,
             )
         )

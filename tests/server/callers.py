@@ -25,7 +25,8 @@ from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import Recogniser, Responder, Voice, VoiceActivityEngine
 from tandem_server.workers import Workers
 
-from .driver import USUAL, validates
+from .audit import validates
+from .driver import USUAL
 
 P = ParamSpec("P")
 T = TypeVar("T")

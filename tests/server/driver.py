@@ -7,19 +7,17 @@ the audit finds wrong is an AssertionError at the moment it happens, in every te
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
-
-from openai.types.realtime import RealtimeServerEvent
-from pydantic import TypeAdapter
 
 from tandem_models.extract import TurnProsody
 from tandem_models.prosody import NAMES, Prosody
 from tandem_models.signal import SAMPLES_PER_MS, VAD_FRAME, WIRE_RATE
-from tandem_server.contract import TandemEvent, TandemSettings, parse_client_event, to_json
+from tandem_server.contract import TandemSettings, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
     Arm,
+    CallCame,
     ClientSent,
     Disarm,
     DropReply,
@@ -28,10 +26,7 @@ from tandem_server.conversation_events import (
     Expired,
     Finalise,
     Finalised,
-    Forget,
     FrameHeard,
-    Listen,
-    ListenOn,
     LoadSpeaker,
     News,
     PhraseSpoken,
@@ -49,7 +44,9 @@ from tandem_server.conversation_events import (
 )
 from tandem_server.engines.fakes import FakeVoice, spread
 from tandem_server.shared_state import AgentVoice
-from tandem_server.stages.protocols import Transcript
+from tandem_server.stages.protocols import CallPiece, Transcript
+
+from .audit import Audit
 
 T = TypeVar("T")
 SPEECH, SILENCE = 0.9, 0.05
@@ -57,8 +54,6 @@ SPEECH, SILENCE = 0.9, 0.05
 PHRASE: Final = WIRE_RATE
 """Samples of audio of every phrase the driver speaks: one second."""
 Waiting = Finalise | Think | Speak | EndSpeech | StopReply | Record | LoadSpeaker
-_OPENAI: Final[TypeAdapter[Any]] = TypeAdapter(RealtimeServerEvent)
-_TANDEM: Final[TypeAdapter[Any]] = TypeAdapter(TandemEvent)
 
 USUAL: Final = Prosody((6.0, 4.0, 68.0, 10.0, -4.6, -2.4, 15.0, 1.5))
 
@@ -66,91 +61,6 @@ USUAL: Final = Prosody((6.0, 4.0, 68.0, 10.0, -4.6, -2.4, 15.0, 1.5))
 def spoke(prosody: Prosody = USUAL, voiced: float = 1.0) -> TurnProsody:
     """A turn as the extractor hears it."""
     return TurnProsody(prosody, 2.0, voiced, (), (6.0, None, 5.5), (120.0, 150.0))
-
-
-class Audit:
-    """What must hold of everything that is sent and asked for, at any moment."""
-
-    def __init__(self) -> None:
-        self.event_ids: set[str] = set()
-        self.created: list[str] = []
-        self.done: list[str] = []
-        self.audio_open: set[str] = set()
-        self.speech_open: str | None = None
-        self.listening: set[int] = set()
-        self.stopped: set[int] = set()
-        self.used = 0
-        """Samples that belong to closed or cleared turns"""
-        self.places: dict[str, int] = {}
-
-    def check(self, effect: Effect, heard: int) -> None:
-        """Raises AssertionError."""
-        match effect:
-            case Send():
-                self._event(json.loads(to_json(effect.event)), heard)
-            case SendAudio():
-                assert effect.response_id in self.audio_open, "audio of a reply that is not open"
-                assert effect.pcm and len(effect.pcm) % 2 == 0
-            case Listen():
-                assert effect.start >= self.used, "audio is used twice"
-                assert effect.start <= heard and effect.start % VAD_FRAME == 0
-                assert effect.turn not in self.listening
-                self.listening.add(effect.turn)
-            case Finalise() | ListenOn():
-                assert effect.turn in self.listening, "a turn that is not listened to"
-            case Forget():
-                self.listening.remove(effect.turn)
-            case Think() | Speak() | EndSpeech():
-                assert effect.reply not in self.stopped, "work for a reply that was stopped"
-            case StopReply() | DropReply():
-                assert effect.reply not in self.stopped, "stopped twice"
-                self.stopped.add(effect.reply)
-            case Record():
-                self._place(effect)
-            case Arm() | Disarm() | LoadSpeaker():
-                pass
-
-    def _place(self, effect: Record) -> None:
-        turn = effect.turn
-        assert self.places.setdefault(turn.id, turn.index) == turn.index, "a turn changed its place"
-        assert len(set(self.places.values())) == len(self.places), "two turns in one place"
-
-    def _event(self, event: dict[str, Any], heard: int) -> None:
-        kind: str = event["type"]
-        validates(event)
-        assert event["event_id"] not in self.event_ids, "an event id was used twice"
-        self.event_ids.add(event["event_id"])
-        match kind:
-            case "response.created":
-                assert self.created == self.done, "two replies are live"
-                self.created.append(event["response"]["id"])
-            case "response.done":
-                self.done.append(event["response"]["id"])
-                assert self.created == self.done, "a terminal without its reply"
-                assert not self.audio_open, "a terminal before its audio was done"
-            case "response.content_part.added":
-                self.audio_open.add(event["response_id"])
-            case "response.content_part.done":
-                self.audio_open.remove(event["response_id"])
-            case "input_audio_buffer.speech_started":
-                assert self.speech_open is None, "speech started twice"
-                self.speech_open = event["item_id"]
-            case "input_audio_buffer.speech_stopped":
-                assert self.speech_open == event["item_id"], "speech stopped that had not started"
-                self.speech_open = None
-            case "input_audio_buffer.committed":
-                self.used = heard
-            case "input_audio_buffer.cleared":
-                self.used, self.speech_open = heard, None
-        if "response_id" in event:
-            assert self.created and self.created[-1] == event["response_id"], "content of another reply"
-            assert event["response_id"] not in self.done, "content after the terminal"
-
-
-def validates(event: Mapping[str, Any]) -> None:
-    """Raises unless the event is one of the `openai` package's, or one of ours, to the letter."""
-    adapter = _TANDEM if event["type"].startswith("tandem.") else _OPENAI
-    adapter.validate_json(json.dumps(event), strict=True)
 
 
 class Driver:
@@ -176,6 +86,8 @@ class Driver:
         """What the extractor will have found in the user's turn"""
         self.reply = "It is nice to hear you. Tell me more."
         """What the responder will say: two phrases"""
+        self.calls: tuple[CallPiece, ...] = ()
+        """What it will call after that, if it is offered any tools"""
         self.perform(self.conversation.start())
 
     # News --------------------------------------------------------------------------------------------------------
@@ -245,7 +157,9 @@ class Driver:
                 transcript = Transcript(self.line, spread(self.line.split(), 1.0))
                 return [Finalised(effect.turn, effect.generation, transcript, self.measured, took_ms={"recogniser": 9})]
             case Think():
-                return [TextCame(effect.reply, self.reply), TextEnded(effect.reply)]
+                calls = [CallCame(effect.reply, piece) for piece in self.calls if effect.tools.functions]
+                said = [TextCame(effect.reply, self.reply)] if self.reply else []
+                return [*said, *calls, TextEnded(effect.reply)]
             case Speak():
                 words = spread(effect.text.split(), PHRASE / WIRE_RATE)
                 return [PhraseSpoken(effect.reply, effect.phrase, bytes(2 * PHRASE), words)]
@@ -317,6 +231,12 @@ def wire(effects: Iterable[Effect]) -> list[dict[str, Any]]:
         elif isinstance(effect, SendAudio):
             shown.append({"type": "response.output_audio.delta"})
     return shown
+
+
+def typed(text: str, role: str = "user", **more: object) -> dict[str, object]:
+    """A message item as clients send it."""
+    kind = "output_text" if role == "assistant" else "input_text"
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}], **more}
 
 
 def kinds(effects: Iterable[Effect]) -> list[str]:

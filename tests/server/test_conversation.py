@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tandem_server import conversation
+from tandem_server import item_events
+from tandem_server.client_items import LONGEST_TEXT
 from tandem_server.contract import TandemSettings
-from tandem_server.conversation import LONGEST_TEXT
 from tandem_server.conversation_events import (
     EndSpeech,
     Finalise,
@@ -32,15 +32,9 @@ from tandem_server.record.records import SpeakerRecord
 from tandem_server.speaking import NOT_UNDERSTOOD
 from tandem_server.stages.protocols import Message, Transcript
 
-from .driver import SILENCE, SPEECH, Driver, errors, high, kinds, spoke, wire
+from .driver import SILENCE, SPEECH, Driver, errors, high, kinds, spoke, typed, wire
 
 COMPLETED = "conversation.item.input_audio_transcription.completed"
-
-
-def typed(text: str, role: str = "user", **more: object) -> dict[str, object]:
-    """A message item as clients send it."""
-    kind = "output_text" if role == "assistant" else "input_text"
-    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}], **more}
 
 
 # The order of events ------------------------------------------------------------------------------------------------
@@ -146,13 +140,11 @@ def test_a_reply_in_text_has_text_events_and_no_audio() -> None:
     begun = driver.client("response.create", response={"output_modalities": ["text"], "metadata": {"a": "b"}})
     driver.settle()
 
-    assert kinds(begun) == [
-        "response.created",
+    assert kinds(begun) == ["response.created"]
+    assert driver.kinds()[-10:] == [
         "response.output_item.added",
         "conversation.item.added",
         "response.content_part.added",
-    ]
-    assert driver.kinds()[-7:] == [
         "response.output_text.delta",
         "response.output_text.delta",
         "response.output_text.done",
@@ -402,13 +394,6 @@ def test_cancelling_needs_a_response_and_the_right_one() -> None:
     assert done["response"]["status_details"] == {"type": "cancelled", "reason": "client_cancelled"}
 
 
-def test_a_response_may_not_want_what_is_not_there_yet() -> None:
-    driver = Driver()
-    for wish in ({"conversation": "none"}, {"tools": [{"type": "function", "name": "f"}]}, {"input": [typed("a")]}):
-        assert errors(driver.client("response.create", response=wish)) == ["unsupported_value"]
-    assert driver.events("response.created") == []
-
-
 def test_an_event_of_webrtc_is_an_error() -> None:
     assert errors(Driver().client("output_audio_buffer.clear")) == ["unsupported_event"]
 
@@ -451,7 +436,6 @@ def test_an_item_must_be_new_text_of_a_size() -> None:
         (typed("b", id="a"), "item_id_exists"),
         (typed("x" * (LONGEST_TEXT + 1)), "too_long"),
         ({"type": "message", "role": "user", "content": [{"type": "input_image"}]}, "unsupported_value"),
-        ({"type": "function_call_output", "call_id": "c", "output": "o"}, "unsupported_value"),
     ]
     for item, code in wrong:
         assert errors(driver.client("conversation.item.create", item=item)) == [code]
@@ -468,7 +452,7 @@ def test_a_client_cannot_take_the_ids_that_the_server_gives() -> None:
 
 
 def test_a_client_may_create_so_many_items_and_no_more_even_if_it_deletes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation, "MOST_ITEMS", 3)
+    monkeypatch.setattr(item_events, "MOST_ITEMS", 3)
     driver = Driver()
     for _ in range(3):
         assert errors(driver.client("conversation.item.create", item=typed("x", id="mine"))) == []
@@ -518,8 +502,8 @@ def test_items_may_be_deleted_while_they_are_being_made() -> None:
     driver = Driver()
     driver.speak_turn()
     driver.client("conversation.item.delete", item_id="item_t_1")
-    driver.answer(Finalise)
-    driver.client("conversation.item.delete", item_id="item_t_2")
+    driver.answer(Finalise, Think)
+    assert errors(driver.client("conversation.item.delete", item_id="item_t_2")) == []
     driver.settle()
 
     (done,) = driver.events("response.done")
@@ -537,7 +521,6 @@ def test_an_update_that_is_wrong_changes_nothing_and_says_where() -> None:
     assert errors(wrong) == ["invalid_value"]
     assert wire(wrong)[0]["error"]["param"] == "session.tandem.strength"
     assert driver.conversation.session == before
-    assert errors(driver.client("session.update", session={"type": "transcription"})) == ["unsupported_value"]
 
 
 def test_a_reply_keeps_the_settings_it_began_with() -> None:

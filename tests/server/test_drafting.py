@@ -19,8 +19,8 @@ from tandem_server.conversation_events import (
     Think,
     VoiceFailed,
 )
-from tandem_server.speaking import LOST_THREAD
 from tandem_server.stages.protocols import Message
+from tandem_server.voicing import LOST_THREAD
 
 from .driver import SILENCE, SPEECH, Driver, kinds, wire
 
@@ -54,7 +54,11 @@ def anonymous(driver: Driver) -> list[dict[str, Any]]:
 
 def agents(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those about the agent."""
-    return [event for event in events if event["type"].startswith(("response.", "tandem.agent"))]
+    return [
+        event
+        for event in events
+        if event["type"].startswith(("response.", "tandem.agent")) or event.get("item", {}).get("role") == "assistant"
+    ]
 
 
 def test_in_a_pause_the_responder_is_asked_and_nobody_is_told() -> None:

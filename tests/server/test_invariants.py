@@ -33,6 +33,7 @@ from tandem_server.conversation_events import (
     TrackGrew,
     VoiceFailed,
 )
+from tandem_server.stages.protocols import CallPiece
 
 from .driver import SILENCE, SPEECH, Driver, Waiting, spoke
 
@@ -62,6 +63,32 @@ CLIENT: dict[str, Callable[[Driver, int], object]] = {
             "audio_frames": ("base64", "binary")[n % 2],
             "user_id": (None, "anna")[n % 2],
         }
+    ),
+    "offer": lambda driver, n: driver.update(
+        tools=[{"type": "function", "name": "look"}] if n % 3 else [], tool_choice=("auto", "required")[n % 2]
+    ),
+    "call": lambda driver, n: driver.client(
+        "conversation.item.create",
+        item={"type": "function_call", "name": "look", "arguments": "{}", "call_id": f"call_t_{n % 4}"},
+    ),
+    "output": lambda driver, n: driver.client(
+        "conversation.item.create",
+        item={"type": "function_call_output", "call_id": f"call_t_{n % 4}", "output": "seen"},
+    ),
+    "aside": lambda driver, n: driver.client(
+        "response.create",
+        response={
+            "conversation": "none",
+            "output_modalities": [("text", "audio")[n % 4 == 0]],
+            "input": ([], [{"type": "item_reference", "id": f"item_t_{n % 8 + 1}"}], None)[n % 3],
+            "max_output_tokens": (1, 20, "inf")[n % 3],
+        },
+    ),
+    "cancel_aside": lambda driver, n: driver.client("response.cancel", response_id=f"resp_t_aside_{n % 4 + 1}"),
+    "limit": lambda driver, n: driver.update(max_output_tokens=(1, 8, 30, "inf")[n % 4]),
+    "idle": lambda driver, n: driver.detect(idle_timeout_ms=1000 if n % 2 else None),
+    "transcribe": lambda driver, n: driver.client(
+        "session.update", session={"type": ("transcription", "realtime")[n % 4 > 0]}
     ),
     "text_only": lambda driver, n: driver.update(output_modalities=[("text", "audio")[n % 2]]),
 }
@@ -107,6 +134,8 @@ def step(driver: Driver, kind: str, number: int) -> None:
             if kind == "fail":
                 fail(driver, effect)
                 return
+            driver.calls = (CallPiece(0, "look", '{"n": 1}'), CallPiece(1, "look", ""))[: number % 3]
+            driver.reply = "" if number % 4 == 1 else "It is nice to hear you. Tell me more."
             driver.line = ("", "hello there", "what is it that you do")[number % 3]
             driver.measured = spoke(voiced=(0.2, 1.0)[number % 2]) if number % 5 else None
             driver.answer_one(effect)
@@ -119,6 +148,7 @@ def at_rest(driver: Driver) -> None:
     assert driver.conversation.idle
     assert driver.armed == {}, "a deadline outlives what it was for"
     assert driver.audit.created == driver.audit.done
+    assert driver.audit.asides == set()
     assert driver.audit.speech_open is None
     assert driver.audit.listening == set()
     assert all(arm.seconds > 0 for arm in driver.all(Arm))

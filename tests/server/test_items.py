@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tandem_server.errors import ClientError
-from tandem_server.items import Item, Items
+from tandem_server.items import Item, Items, messages
 from tandem_server.stages.protocols import Message, Word
 
 WORDS = (Word("one", 0.0, 0.4), Word("two", 0.5, 0.9), Word("three", 1.0, 1.4))
@@ -87,14 +87,14 @@ def test_the_responder_sees_instructions_and_what_was_said_and_heard_in_order() 
     items.add(said("hello"))
     items.add(spoken(heard_ms=501))
     items.add(said("and", "b"))
-    assert items.messages("Talk.") == (
+    assert messages("Talk.", items.all()) == (
         Message("system", "Talk."),
         Message("system", "Be kind."),
         Message("user", "hello"),
         Message("assistant", "one two"),
         Message("user", "and"),
     )
-    assert items.messages("")[0] == Message("system", "Be kind.")
+    assert messages("", items.all())[0] == Message("system", "Be kind.")
 
 
 def test_the_responder_does_not_see_what_is_not_known_yet_or_was_never_heard() -> None:
@@ -102,7 +102,7 @@ def test_the_responder_does_not_see_what_is_not_known_yet_or_was_never_heard() -
     items.add(Item("u", "user", spoken=True))
     items.add(spoken("p", status="in_progress"))
     items.add(spoken("n", heard_ms=0))
-    assert items.messages("") == ()
+    assert messages("", items.all()) == ()
 
 
 @pytest.mark.parametrize(

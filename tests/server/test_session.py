@@ -23,7 +23,7 @@ from tandem_server.errors import EngineError, ProtocolViolation, StoreError
 from tandem_server.line import ClientTooSlowError
 from tandem_server.record.memory import MemoryStore
 from tandem_server.record.records import ConversationRecord, TurnRecord
-from tandem_server.stages.protocols import Message, Transcript
+from tandem_server.stages.protocols import NO_TOOLS, Message, Tools, Transcript
 
 from .callers import SILENCE, SPEECH, Call, Gate, Here
 
@@ -461,7 +461,7 @@ async def test_a_conversation_that_cannot_begin_says_why_and_takes_nothing() -> 
 class Bomb(FakeResponder):
     """A bug, not an EngineError."""
 
-    async def respond(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+    async def respond(self, messages: Sequence[Message], tools: Tools = NO_TOOLS) -> AsyncIterator[str]:
         for _ in ():
             yield ""
         raise ZeroDivisionError("a bug")

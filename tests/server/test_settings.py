@@ -175,8 +175,7 @@ def test_formats_other_than_pcm_are_refused_and_the_echo_is_complete() -> None:
         assert after["audio"][side]["format"] == {"type": "audio/pcm", "rate": 24000}
 
 
-def test_what_is_not_there_yet_is_refused_by_name() -> None:
-    assert refused(default(), tools=[{"type": "function", "name": "f"}]).param == "session.tools"
+def test_a_reply_is_spoken_or_written() -> None:
     assert refused(default(), output_modalities=["text", "audio"]).param == "session.output_modalities"
     assert derived(update(default(), output_modalities=["text"])).text_only is True
 

@@ -26,8 +26,9 @@ from tandem_server.conversation_events import (
     Think,
     VoiceFailed,
 )
-from tandem_server.speaking import LOST_THREAD, REPLY_DEADLINE
+from tandem_server.speaking import REPLY_DEADLINE
 from tandem_server.stages.protocols import Message, Word
+from tandem_server.voicing import LOST_THREAD
 
 from .driver import PHRASE, SILENCE, SPEECH, Driver, errors, high, kinds, spoke, wire
 

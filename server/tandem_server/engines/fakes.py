@@ -15,7 +15,17 @@ from tandem_models.signal import SAMPLE_RATE, Audio
 from tandem_models.text import syllables
 from tandem_server.engines.fake_speech import buzz
 from tandem_server.errors import EngineError
-from tandem_server.stages.protocols import Calibration, Message, Transcript, Utterance, VoiceActivity, Word
+from tandem_server.stages.protocols import (
+    NO_TOOLS,
+    Calibration,
+    CallPiece,
+    Message,
+    Tools,
+    Transcript,
+    Utterance,
+    VoiceActivity,
+    Word,
+)
 
 BYTES_PER_SECOND = 2 * SAMPLE_RATE
 
@@ -154,11 +164,14 @@ class FakeResponder:
         self._pause = pause
         self.asked: list[tuple[Message, ...]] = []
         """The messages of every call."""
+        self.offered: list[Tools] = []
+        """The tools of every call."""
         self.cut_off = 0
         """Replies whose iterator was closed before the end."""
 
-    async def respond(self, messages: Sequence[Message]) -> AsyncIterator[str]:
+    async def respond(self, messages: Sequence[Message], tools: Tools = NO_TOOLS) -> AsyncIterator[str]:
         self.asked.append(tuple(messages))
+        self.offered.append(tools)
         reply = self._reply(messages)
         if isinstance(reply, EngineError):
             raise reply
@@ -178,6 +191,31 @@ class FakeResponder:
             return self._replies[sum(message.role == "assistant" for message in messages) % len(self._replies)]
         said = [message.text for message in messages if message.role == "user"]
         return f"You said: {said[-1]}" if said and said[-1] else "You said nothing."
+
+
+class FakeCaller:
+    """Calls one tool with one set of arguments, if it is offered; tells what came of it, once that is known.
+
+    Without the tool it says back what it heard.
+    """
+
+    name = "fake"
+
+    def __init__(self, tool: str, arguments: str = "{}") -> None:
+        self._tool = tool
+        self._arguments = arguments
+        self._else = FakeResponder()
+
+    async def respond(self, messages: Sequence[Message], tools: Tools = NO_TOOLS) -> AsyncIterator[str | CallPiece]:
+        outputs = [message.text for message in messages if message.role == "tool"]
+        if not outputs and self._tool in [tool.name for tool in tools.functions]:
+            yield CallPiece(0, self._tool, self._arguments)
+            return
+        speaker = FakeResponder((f"The tool said: {outputs[-1]}",)) if outputs else self._else
+        async for piece in speaker.respond(messages):
+            yield piece
+
+    async def close(self) -> None: ...
 
 
 class FakeVoice:

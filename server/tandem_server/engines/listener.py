@@ -18,7 +18,7 @@ from tandem_server.engines import listener_rules as say
 from tandem_server.engines.listener_hearing import Heard, caught, name_in, topic_of, understand
 from tandem_server.engines.listener_rules import RULES, Rule, Topic
 from tandem_server.engines.spoken_clock import spoken_date, spoken_time
-from tandem_server.stages.protocols import Message
+from tandem_server.stages.protocols import NO_TOOLS, Message, Tools
 
 RECENT: Final = 8
 """Replies within which no sentence is said twice."""
@@ -41,9 +41,10 @@ class Listener:
         self._now = now
         reply_to((Message("user", "hello"),), now())  # compiles the patterns, so that no caller waits for it
 
-    async def respond(self, messages: Sequence[Message]) -> AsyncIterator[str]:
-        """One sentence at a time; never fails."""
-        for sentence in sentences(reply_to(messages, self._now())):
+    async def respond(self, messages: Sequence[Message], tools: Tools = NO_TOOLS) -> AsyncIterator[str]:  # noqa: ARG002
+        """One sentence at a time; never fails, and never calls a tool."""
+        talk = [message for message in messages if message.role != "tool" and message.call is None]
+        for sentence in sentences(reply_to(talk, self._now())):
             yield sentence
 
     async def close(self) -> None:

@@ -8,8 +8,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from tandem_server.engines.chat_messages import chat_messages, chat_tools
+from tandem_server.engines.chat_pieces import ChatPieces
 from tandem_server.errors import ConfigurationError, EngineError, EngineTimeout
-from tandem_server.stages.protocols import Message
+from tandem_server.stages.protocols import NO_TOOLS, CallPiece, Message, Tools
 
 if TYPE_CHECKING:
     from openai import AsyncStream
@@ -47,6 +49,8 @@ class ChatSettings:
     """Of all messages together; the oldest are left out first."""
     max_reply: int = 4_000
     """Characters, about four minutes of speech; what follows is cut off."""
+    max_arguments: int = 32_768
+    """Characters of all function calls of a reply together; more is an error, since a part of them is no use."""
     temperature: float | None = None
 
     def __post_init__(self) -> None:
@@ -73,61 +77,69 @@ class OpenAIChat:
         )
         self.name = f"openai ({settings.model} at {self._client.base_url.host})"
 
-    async def respond(self, messages: Sequence[Message]) -> AsyncIterator[str]:
-        """Pieces as they arrive, `max_reply` characters at most. Raises EngineError, EngineTimeout."""
-        length = 0
+    async def respond(self, messages: Sequence[Message], tools: Tools = NO_TOOLS) -> AsyncIterator[str | CallPiece]:
+        """Pieces as they arrive, `max_reply` characters of text at most. Raises EngineError, EngineTimeout."""
+        length = called = 0
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with aclosing(self._pieces(messages)) as pieces:
+                async with aclosing(self._pieces(messages, tools)) as pieces:
                     async for piece in pieces:
-                        piece = piece[: self._settings.max_reply - length]
-                        length += len(piece)
-                        yield piece
+                        if isinstance(piece, CallPiece):
+                            called += len(piece.name) + len(piece.arguments)
+                            if called > self._settings.max_arguments:
+                                raise self._error("calls a function with more arguments than fit; is it stuck?")
+                            yield piece
+                            continue
+                        text = piece[: self._settings.max_reply - length]
+                        length += len(text)
+                        yield text
                         if length >= self._settings.max_reply:
                             return
-                if length:
+                if length or called:
                     return
                 raise self._error("answered with no text; check that the base URL is a chat endpoint")
             except EngineError:
                 raise
             except Exception as error:  # the client's own, and its HTTP library's, which differs between versions
-                if length or attempt == ATTEMPTS or not self._is_passing(error):
+                if length or called or attempt == ATTEMPTS or not self._is_passing(error):
                     raise self._explained(error) from error
 
     async def close(self) -> None:
         """Close the connections that are kept open."""
         await self._client.close()
 
-    async def _pieces(self, messages: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """The text of one request, piece by piece; raises whatever the client raises."""
+    async def _pieces(self, messages: Sequence[Message], tools: Tools) -> AsyncGenerator[str | CallPiece, None]:
+        """The answer to one request, piece by piece; raises whatever the client raises."""
         clock = asyncio.get_running_loop().time
         left = self._settings.total_timeout
         allowed = min(self._settings.first_word_timeout, left)
         stream: AsyncStream[ChatCompletionChunk] | None = None
+        read = ChatPieces()
         try:
             while True:
                 start = clock()
                 try:
                     async with asyncio.timeout(allowed):
-                        stream = stream or await self._request(messages)
-                        piece = await next_piece(stream)
+                        stream = stream or await self._request(messages, tools)
+                        pieces = await next_pieces(stream, read)
                 except TimeoutError as error:
                     raise self._late(allowed) from error
-                if piece is None:
+                if not pieces:
                     return
                 # Only waiting counts: whoever listens may take his time.
                 left -= clock() - start
                 allowed = max(min(left, self._settings.between_timeout), 0.0)
-                yield piece
+                for piece in pieces:
+                    yield piece
         finally:
             if stream is not None:
                 await stream.close()
 
-    async def _request(self, messages: Sequence[Message]) -> AsyncStream[ChatCompletionChunk]:
-        extra: dict[str, Any] = {}
+    async def _request(self, messages: Sequence[Message], tools: Tools) -> AsyncStream[ChatCompletionChunk]:
+        extra = chat_tools(tools)
         if self._settings.temperature is not None:
             extra["temperature"] = self._settings.temperature
-        prompt: Any = chat_messages(messages, self._settings)
+        prompt: Any = chat_messages(messages, self._settings.max_messages, self._settings.max_characters)
         stream: AsyncStream[ChatCompletionChunk] = await self._client.chat.completions.create(
             model=self._settings.model, messages=prompt, stream=True, **extra
         )
@@ -163,42 +175,9 @@ class OpenAIChat:
         return EngineTimeout(f"the chat endpoint {self._settings.base_url} {told}", stage="response")
 
 
-async def next_piece(stream: AsyncStream[ChatCompletionChunk]) -> str | None:
-    """The next text that is not empty; None at the end. Reasoning, tool calls and usage are passed over."""
+async def next_pieces(stream: AsyncStream[ChatCompletionChunk], read: ChatPieces) -> list[str | CallPiece]:
+    """What is in the next chunk that says or calls something; nothing at the end."""
     while (chunk := await anext(stream, None)) is not None:
-        # Servers differ in what they leave out.
-        choices = getattr(chunk, "choices", None) or []
-        delta = getattr(choices[0], "delta", None) if choices else None
-        content = getattr(delta, "content", None)
-        if isinstance(content, str) and content:
-            return content
-    return None
-
-
-def chat_messages(messages: Sequence[Message], settings: ChatSettings) -> list[dict[str, str]]:
-    """The system's words first, then as many of the newest messages as the bounds allow, speakers in turn."""
-    system = [message.text for message in messages if message.role == "system"]
-    talk = newest([message for message in messages if message.role != "system" and message.text], settings)
-    # Some chat templates take only user, assistant, user, ...: who speaks twice is joined,
-    while talk and talk[0].role == "assistant":
-        # and words of ours before any of the user's become part of the instructions.
-        system.append(f'You opened by saying: "{talk.pop(0).text}"')
-    joined: list[dict[str, str]] = []
-    for message in talk:
-        if joined and joined[-1]["role"] == message.role:
-            joined[-1]["content"] += f"\n{message.text}"
-        else:
-            joined.append({"role": message.role, "content": message.text})
-    return [{"role": "system", "content": "\n\n".join(system)}, *joined] if system else joined
-
-
-def newest(messages: Sequence[Message], settings: ChatSettings) -> list[Message]:
-    """The newest messages within the bounds; of one that is too long by itself, its end."""
-    kept: list[Message] = []
-    room = settings.max_characters
-    for message in reversed(messages[-settings.max_messages :]):
-        if kept and len(message.text) > room:
-            break
-        kept.append(Message(message.role, message.text[-settings.max_characters :]))
-        room -= len(message.text)
-    return kept[::-1]
+        if pieces := read.of(chunk):
+            return pieces
+    return []

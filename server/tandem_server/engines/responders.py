@@ -1,11 +1,12 @@
-"""From a setting to the Responder: 'listener', 'openai:MODEL@URL', 'fake' or 'fake:TEXT'."""
+"""From a setting to the Responder: 'listener', 'openai:MODEL@URL', 'fake', 'fake:TEXT' or 'fake:call NAME {...}'."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tandem_server.engines.fakes import FakeResponder
+from tandem_server.engines.fakes import FakeCaller, FakeResponder
 from tandem_server.engines.listener import Listener
 from tandem_server.engines.openai_chat import ChatSettings, OpenAIChat
 from tandem_server.errors import ConfigurationError
@@ -27,6 +28,21 @@ def make_listener(argument: str) -> Responder:
     return Listener()
 
 
+def make_fake(argument: str) -> Responder:
+    """Says its text every time, or back what it hears when it is given none, or calls a tool. Raises
+    ConfigurationError."""
+    if not argument.startswith("call ") or not argument[5:].strip():
+        return FakeResponder((argument,) if argument else ())
+    _, name, arguments = [*argument.split(maxsplit=2), "{}"][:3]
+    try:
+        known = isinstance(json.loads(arguments), dict)
+    except ValueError:
+        known = False
+    if not known:
+        raise ConfigurationError(f"the arguments of 'fake:call {name}' must be a JSON object, not {arguments!r}")
+    return FakeCaller(name, arguments)
+
+
 def chat_settings(argument: str, api_key: str | None) -> ChatSettings:
     """Of MODEL or MODEL@URL; a model's name may itself hold an @. Raises ConfigurationError."""
     model, at, url = argument.rpartition("@")
@@ -42,8 +58,7 @@ def chat_settings(argument: str, api_key: str | None) -> ChatSettings:
 RESPONDERS: Final[Mapping[str, Callable[[str, str | None], Responder]]] = {
     "listener": lambda argument, _key: make_listener(argument),
     "openai": lambda argument, key: OpenAIChat(chat_settings(argument, key)),
-    # Says its text every time, or back what it hears when it is given none.
-    "fake": lambda argument, _key: FakeResponder((argument,) if argument else ()),
+    "fake": lambda argument, _key: make_fake(argument),
 }
-CHOICES: Final = ("listener", "openai:MODEL@URL", "fake", "fake:TEXT")
+CHOICES: Final = ("listener", "openai:MODEL@URL", "fake", "fake:TEXT", "fake:call NAME {...}")
 """As they are written in a setting."""

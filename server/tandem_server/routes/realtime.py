@@ -9,9 +9,10 @@ from typing import Final
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
+from openai.types.realtime import RealtimeTranscriptionSessionCreateRequest
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from tandem_server.contract import TandemSettings
+from tandem_server.contract import SessionPreset, TandemSettings
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ClientError, ProtocolViolation, TandemError
 from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
@@ -101,7 +102,8 @@ def realtime_routes(
             return
         session_id = f"sess_{secrets.token_hex(16)}"
         line = Line(Socket(websocket), limits.away)
-        session = Session(session_id, engines(), line, tandem, limits, log)
+        preset = preset_of(websocket.query_params.get("intent"))
+        session = Session(session_id, engines(), line, tandem, limits, log, preset)
         if not sessions.enter(session_id, Held(session, line)):
             await _refuse(websocket, BUSY)
             return
@@ -112,6 +114,11 @@ def realtime_routes(
             sessions.leave(session_id)
 
     return router
+
+
+def preset_of(intent: str | None) -> SessionPreset | None:
+    """What a session begins with that is opened for a purpose; other purposes than transcription make no difference."""
+    return RealtimeTranscriptionSessionCreateRequest(type="transcription") if intent == "transcription" else None
 
 
 async def _talk(session_id: str, session: Session, line: Line, log: Log) -> None:

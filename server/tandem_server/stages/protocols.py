@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from tandem_models.prosody import Prosody
 from tandem_models.signal import Audio
@@ -83,20 +83,70 @@ class Recogniser(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that the agent had called; the client runs it and tells the result."""
+
+    call_id: str
+    name: str
+    arguments: str
+    """JSON, as the responder wrote it"""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn of the conversation as the responder sees it; an interrupted reply holds only what was heard."""
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     text: str
+    call: ToolCall | None = None
+    """Of the assistant, in place of words"""
+    call_id: str | None = None
+    """Of a tool: the call that `text` is the result of"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the client can run."""
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, object] | None = None
+    """JSON Schema of its arguments; None when it takes none"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a responder may call in one reply."""
+
+    functions: tuple[Tool, ...] = ()
+    required: bool = False
+    """It must call one of them"""
+    parallel: bool = True
+    """It may call several at once"""
+
+
+NO_TOOLS: Final = Tools()
+
+
+@dataclass(frozen=True, slots=True)
+class CallPiece:
+    """A piece of the responder's wish to have a function called, as it becomes known."""
+
+    call: int
+    """Which call of the reply, from 0; pieces of one call need not follow one another"""
+    name: str
+    arguments: str
+    """JSON, to be joined with that of the pieces before"""
 
 
 class Responder(Protocol):
-    """Decides what to say."""
+    """Decides what to say, and which functions to have called."""
 
     name: str
 
-    def respond(self, messages: Sequence[Message]) -> AsyncIterator[str]:
-        """Pieces of text as they become known. Closing the iterator cancels the work. Raises EngineError."""
+    def respond(self, messages: Sequence[Message], tools: Tools = NO_TOOLS) -> AsyncIterator[str | CallPiece]:
+        """Pieces of text and of calls as they become known. Closing the iterator cancels the work. Raises
+        EngineError."""
 
     async def close(self) -> None: ...
 

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from tandem_server.engines.openai_chat import ChatSettings, OpenAIChat, chat_messages
+from tandem_server.engines.chat_messages import chat_messages
+from tandem_server.engines.openai_chat import ChatSettings, OpenAIChat
 from tandem_server.errors import ConfigurationError, EngineError, EngineTimeout
-from tandem_server.stages.protocols import Message
+from tandem_server.stages.protocols import CallPiece, Message
 
 from .chat_server import Call, ChatServer, breaks_off, refuses, says, serving, streams
 
@@ -21,7 +22,7 @@ def settings(server: ChatServer, **changes: Any) -> ChatSettings:
     return ChatSettings(**{"model": "small", "base_url": server.url, **changes})
 
 
-async def reply(server: ChatServer, **changes: Any) -> list[str]:
+async def reply(server: ChatServer, **changes: Any) -> list[str | CallPiece]:
     """The pieces of one reply."""
     chat = OpenAIChat(settings(server, **changes))
     try:
@@ -234,12 +235,12 @@ async def test_an_endless_reply_is_cut_and_hung_up() -> None:
         pieces = await reply(server, max_reply=1050)
         await server.gone.wait()
 
-    assert len("".join(pieces)) == 1050
+    assert sum(len(piece) for piece in pieces if isinstance(piece, str)) == 1050
 
 
 def test_the_newest_messages_are_kept() -> None:
     talk = [Message("user" if number % 2 == 0 else "assistant", f"{number}") for number in range(9)]
-    found = chat_messages([Message("system", "Be kind."), *talk], ChatSettings("m", max_messages=3))
+    found = chat_messages([Message("system", "Be kind."), *talk], 3, 16_000)
 
     assert found == [
         {"role": "system", "content": "Be kind."},
@@ -252,8 +253,8 @@ def test_the_newest_messages_are_kept() -> None:
 def test_the_characters_are_bounded_but_the_last_message_stays() -> None:
     talk = [Message("user", "a" * 50), Message("assistant", "b" * 50), Message("user", "c" * 500)]
 
-    assert chat_messages(talk, ChatSettings("m", max_characters=560))[1:] == [{"role": "user", "content": "c" * 500}]
-    assert chat_messages(talk, ChatSettings("m", max_characters=10)) == [{"role": "user", "content": "c" * 10}]
+    assert chat_messages(talk, 40, 560)[1:] == [{"role": "user", "content": "c" * 500}]
+    assert chat_messages(talk, 40, 10) == [{"role": "user", "content": "c" * 10}]
 
 
 def test_speakers_take_turns_whatever_was_interrupted() -> None:
@@ -264,7 +265,7 @@ def test_speakers_take_turns_whatever_was_interrupted() -> None:
         Message("assistant", ""),
         Message("user", "two"),
     ]
-    found = chat_messages(talk, ChatSettings("m"))
+    found = chat_messages(talk, 40, 16_000)
 
     assert found == [
         {"role": "system", "content": 'Be kind.\n\nYou opened by saying: "Hello!"'},

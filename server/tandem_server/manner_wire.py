@@ -1,0 +1,86 @@
+"""The `tandem.*` events of one reply: how it was to be spoken, how it was, and how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tandem_models.extract import TurnProsody
+from tandem_models.prosody import NAMES, Prosody
+from tandem_server.contract import (
+    AgentRealisedEvent,
+    AgentTargetEvent,
+    EntrainmentEvent,
+    FeatureMeasure,
+    LatencyEvent,
+    PitchTrack,
+    StrategyName,
+)
+from tandem_server.conversation_events import Send
+from tandem_server.shared_state import SharedState, by_name
+from tandem_server.stages.entrain import Scores
+
+
+@dataclass(frozen=True, slots=True)
+class MannerWire:
+    """Builds the events of one reply; every event gets its own id."""
+
+    shared: SharedState
+    response_id: str
+    item_id: str
+    strategy: StrategyName
+
+    def target(self, scores: Scores, features: Prosody) -> Send:
+        """`tandem.agent.target`."""
+        return Send(
+            AgentTargetEvent(
+                event_id=self.shared.event_id(),
+                response_id=self.response_id,
+                item_id=self.item_id,
+                strategy=self.strategy,
+                features=by_name(features.values),
+                z=by_name(scores),
+            )
+        )
+
+    def realised(self, measured: TurnProsody, scores: Scores, limits: tuple[str, ...]) -> Send:
+        """`tandem.agent.realised`."""
+        pitch = [None if value is None else round(value, 2) for value in measured.track]
+        return Send(
+            AgentRealisedEvent(
+                event_id=self.shared.event_id(),
+                response_id=self.response_id,
+                item_id=self.item_id,
+                features=by_name(measured.prosody.values),
+                z=by_name(scores),
+                track=PitchTrack(start_ms=0, hop_ms=10, pitch=pitch),
+                limits=list(limits),
+            )
+        )
+
+    def latency(self, stages_ms: Mapping[str, float]) -> Send:
+        """`tandem.latency`."""
+        stages = {stage: round(value, 1) for stage, value in stages_ms.items()}
+        return Send(LatencyEvent(event_id=self.shared.event_id(), response_id=self.response_id, stages_ms=stages))
+
+    def entrainment(self, exchange: int, target: Scores, realised: Scores) -> Send:
+        """`tandem.entrainment`: where the user stood, where the agent was to stand, and where it stood."""
+        history = self.shared.history
+        user = history.user[-1].level if history.user else (None,) * len(NAMES)
+        rows = zip(NAMES, user, target, realised, strict=True)
+        measures = {name: _measure(theirs, wanted, ours) for name, theirs, wanted, ours in rows}
+        return Send(
+            EntrainmentEvent(
+                event_id=self.shared.event_id(),
+                exchange=exchange,
+                strategy=self.strategy,
+                features=measures,
+            )
+        )
+
+
+def _measure(user: float | None, target: float | None, realised: float | None) -> FeatureMeasure:
+    distance = None if user is None or realised is None else round(abs(user - realised), 4)
+    values = (None if value is None else round(value, 4) for value in (user, target, realised))
+    theirs, wanted, ours = values
+    return FeatureMeasure(user=theirs, target=wanted, realised=ours, distance=distance)
