@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from tandem_server.contract import TandemSettings
+from tandem_server.dialects import BETA_PROTOCOL, Dialect, dialect_of
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ProtocolViolation, TandemError
 from tandem_server.outgoing import ClientTooSlowError, Message
@@ -26,7 +27,8 @@ CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a close frame may wait to be sent."""
 RETRY_AFTER: Final = 10
 """Seconds a caller is asked to wait when all places are taken."""
-
+PROTOCOLS: Final = ("realtime", BETA_PROTOCOL)
+"""Subprotocols that we answer with, the one we like best first."""
 
 BUSY: Final = Refusal(503, "All places are taken", "this server holds as many conversations as it may")
 
@@ -34,8 +36,9 @@ BUSY: Final = Refusal(503, "All places are taken", "this server holds as many co
 class Socket:
     """A Starlette WebSocket as the session sees it."""
 
-    def __init__(self, websocket: WebSocket) -> None:
+    def __init__(self, websocket: WebSocket, dialect: Dialect) -> None:
         self._websocket = websocket
+        self._dialect = dialect
 
     async def receive(self) -> Message:
         """The next message. Raises ConnectionLostError."""
@@ -46,15 +49,15 @@ class Socket:
         if message["type"] == "websocket.disconnect":
             raise ConnectionLostError
         text: str | None = message.get("text")
-        return text if text is not None else message["bytes"]
+        return self._dialect.read(text) if text is not None else message["bytes"]
 
     async def send(self, message: Message) -> None:
         """Send one message. Raises ConnectionLostError."""
         try:
             if isinstance(message, bytes):
                 await self._websocket.send_bytes(message)
-            else:
-                await self._websocket.send_text(message)
+            elif (text := self._dialect.write(message)) is not None:
+                await self._websocket.send_text(text)
         except (WebSocketDisconnect, RuntimeError) as error:
             raise ConnectionLostError from error
 
@@ -123,8 +126,9 @@ def realtime_routes(
             await _refuse(websocket, BUSY)
             return
         try:
-            await websocket.accept("realtime" if "realtime" in offered else None)
-            await _talk(Socket(websocket), engines(), tandem, limits, log)
+            # A browser that offered protocols takes no answer without one.
+            await websocket.accept(next((name for name in PROTOCOLS if name in offered), None))
+            await _talk(Socket(websocket, dialect_of(websocket.headers, offered)), engines(), tandem, limits, log)
         finally:
             sessions.leave()
 
