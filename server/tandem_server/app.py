@@ -36,6 +36,7 @@ from tandem_server.record.store import open_store
 from tandem_server.routes import page as page_routes
 from tandem_server.routes import problems
 from tandem_server.routes.access import LOCAL_NAMES, Access
+from tandem_server.routes.client_secrets import client_secret_routes
 from tandem_server.routes.docs import docs_routes
 from tandem_server.routes.http import http_routes
 from tandem_server.routes.realtime import Sessions, realtime_routes
@@ -150,6 +151,7 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
     problems.install(app)
     page_routes.guard(app, access)
     app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, log))
+    app.include_router(client_secret_routes(running.get, access.client_secrets, config.tandem))
     app.include_router(http_routes(running.get, sessions, lag, lambda: notes(running.get())))
     app.include_router(docs_routes())
     if page is not None:

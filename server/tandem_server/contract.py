@@ -25,6 +25,7 @@ from openai.types.realtime import (
     ResponseCancelEvent,
     ResponseCreateEvent,
     SessionUpdateEvent,
+    session_update_event,
 )
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
@@ -48,6 +49,8 @@ ClientEvent = Annotated[
 ]
 _CLIENT_EVENT: Final[TypeAdapter[ClientEvent]] = TypeAdapter(ClientEvent)
 
+SessionPreset = session_update_event.Session
+"""The settings of a session as a client sends them"""
 StrategyName = Literal["neutral", "match", "rule", "anti"]
 FeatureValues = dict[str, float | None]
 """Feature name -> value; null is missing."""
@@ -154,6 +157,21 @@ class LatencyEvent(TandemModel):
     event_id: str
     response_id: str
     stages_ms: dict[str, float]
+
+
+class ExpiresAfter(TandemModel):
+    """How long a client secret opens sessions; a session once open goes on."""
+
+    anchor: Literal["created_at"] = "created_at"
+    seconds: int = Field(default=600, ge=10, le=7200)
+
+
+class ClientSecretRequest(TandemModel):
+    """Body of `POST /v1/realtime/client_secrets`."""
+
+    expires_after: ExpiresAfter = Field(default_factory=ExpiresAfter)
+    session: SessionPreset | None = None
+    """What a session opened with the secret starts with"""
 
 
 TandemEvent = UserProsodyEvent | AgentTargetEvent | AgentRealisedEvent | EntrainmentEvent | LatencyEvent

@@ -13,11 +13,11 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
-from openai.types.realtime import InputAudioBufferAppendEvent
+from openai.types.realtime import InputAudioBufferAppendEvent, SessionUpdateEvent
 
 from tandem_models.extract import Block, BlockFeatures, analyse
 from tandem_server.audio import AudioInput, decode_base64, level
-from tandem_server.contract import AudioFrame, TandemSettings, parse_client_event, to_json
+from tandem_server.contract import AudioFrame, SessionPreset, TandemSettings, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
     Arm,
@@ -98,6 +98,7 @@ class Session:
         tandem: TandemSettings,
         limits: Limits,
         log: Log,
+        preset: SessionPreset | None = None,
     ) -> None:
         self._id = session_id
         self._engines = engines
@@ -106,6 +107,8 @@ class Session:
         self._log = log.bind(session=session_id)
         names = {"recogniser": engines.recogniser.name, "voice_name": engines.voice.name}
         self._conversation = Conversation(session_id, engines.agent, **names, tandem=tandem)
+        if preset is not None:  # before anybody listens: session.created tells of it
+            self._conversation.handle(ClientSent(SessionUpdateEvent(type="session.update", session=preset)), 0.0)
         self._audio = AudioInput()
         self._outgoing = Outgoing()
         self._turns: dict[int, HeardTurn] = {}

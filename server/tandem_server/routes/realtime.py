@@ -118,7 +118,7 @@ def realtime_routes(
     @router.websocket("/v1/realtime")
     async def realtime(websocket: WebSocket) -> None:
         offered = list(websocket.scope.get("subprotocols", []))
-        refusal = access.check(websocket.headers, offered)
+        refusal = access.check(websocket.headers, offered, for_session=True)
         if refusal is not None:
             await _refuse(websocket, refusal)
             return
@@ -128,19 +128,22 @@ def realtime_routes(
         try:
             # A browser that offered protocols takes no answer without one.
             await websocket.accept(next((name for name in PROTOCOLS if name in offered), None))
-            await _talk(Socket(websocket, dialect_of(websocket.headers, offered)), engines(), tandem, limits, log)
+            secret = access.client_secret(websocket.headers, offered)
+            preset = secret.session if secret is not None else None
+            socket = Socket(websocket, dialect_of(websocket.headers, offered))
+            await _talk(socket, lambda name: Session(name, engines(), socket, tandem, limits, log, preset), log)
         finally:
             sessions.leave()
 
     return router
 
 
-async def _talk(socket: Socket, engines: Engines, tandem: TandemSettings, limits: Limits, log: Log) -> None:
+async def _talk(socket: Socket, session: Callable[[str], Session], log: Log) -> None:
     session_id = f"sess_{secrets.token_hex(8)}"
     code, reason = NORMAL, ""
     log.info("session_began", session=session_id)
     try:
-        await Session(session_id, engines, socket, tandem, limits, log).run()
+        await session(session_id).run()
     except ProtocolViolation as error:
         code, reason = error.close_code, str(error)
     except ClientTooSlowError:

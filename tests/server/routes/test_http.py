@@ -181,6 +181,8 @@ def test_openapi_page_describes_every_route(local_server: Served) -> None:
         "/v1/conversations",
         "/v1/conversations/{conversation_id}",
         "/v1/realtime",
+        "/v1/realtime/client_secrets",
+        "/v1/realtime/sessions",
     }
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
