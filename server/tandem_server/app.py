@@ -43,6 +43,7 @@ from tandem_server.routes.realtime import Sessions, realtime_routes
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import VoiceActivityEngine
 from tandem_server.telemetry import Log, LoopLag, configure_logging
+from tandem_server.tls import check_tls
 from tandem_server.workers import Workers
 
 Say = Callable[[str], None]
@@ -214,6 +215,7 @@ def serve(
     """Run the server until it is stopped; the exit code. `progress` is of the first start's download. Raises
     ConfigurationError for what the operator can mend, EngineError and StoreError for what fails at the start."""
     config = load(overrides)
+    check_tls(config.tls_certificate, config.tls_key)
     if config.asr == "auto":
         prepare_default_model(config.models_dir, download=config.fetch_models, say=say, progress=progress)
     listener = _bind(config.host, config.port)
@@ -222,10 +224,11 @@ def serve(
 
     def announce() -> None:
         engines: Engines = app.state.engines
-        address, elsewhere = addresses(host, port)
+        address, elsewhere = addresses(host, port, tls=config.tls_certificate is not None)
         say(f"\nTandem is ready.  Open {address}\n")
         if elsewhere:
-            say(f"  Other machines reach it as {elsewhere}; their browsers give it a microphone over https only.\n")
+            hint = "" if elsewhere.startswith("https") else "; their browsers give it a microphone over https only"
+            say(f"  Other machines reach it as {elsewhere}{hint}.\n")
         for stage, name in engines.names().items():
             say(f"  {stage:<9} {name}")
         for note in notes(engines):
@@ -242,6 +245,8 @@ def serve(
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=8,
+            ssl_certfile=config.tls_certificate,
+            ssl_keyfile=config.tls_key,
         ),
         app,
         announce,
@@ -251,12 +256,13 @@ def serve(
     return 0
 
 
-def addresses(host: str, port: int) -> tuple[str, str | None]:
+def addresses(host: str, port: int, *, tls: bool = False) -> tuple[str, str | None]:
     """Where a browser on this machine finds the server, and, when it listens on every address, one on another."""
     everywhere = ipaddress.ip_address(host).is_unspecified
     here = host if not everywhere else "::1" if ":" in host else "127.0.0.1"
-    address = f"http://{f'[{here}]' if ':' in here else here}:{port}"
-    return address, f"http://{socket.gethostname()}:{port}" if everywhere else None
+    scheme = "https" if tls else "http"
+    address = f"{scheme}://{f'[{here}]' if ':' in here else here}:{port}"
+    return address, f"{scheme}://{socket.gethostname()}:{port}" if everywhere else None
 
 
 def _bind(host: str, port: int) -> socket.socket:

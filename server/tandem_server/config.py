@@ -40,6 +40,10 @@ class Config(BaseSettings):
     """Further names by which a browser may reach the server (JSON list)"""
     origins: list[str] = Field(default_factory=list)
     """Further pages that may use it, as https://example.org (JSON list)"""
+    tls_certificate: Path | None = None
+    """PEM file with the server's certificate, then those up to the authority's; with it the server speaks TLS only"""
+    tls_key: Path | None = None
+    """PEM file with its private key"""
     data_dir: Path = Field(default_factory=default_data_dir)
     database_url: str | None = None
     """SQLAlchemy URL; SQLite in the data folder unless given"""
