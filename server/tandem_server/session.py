@@ -17,7 +17,7 @@ from openai.types.realtime import InputAudioBufferAppendEvent, SessionUpdateEven
 
 from tandem_models.extract import Block, BlockFeatures, analyse
 from tandem_server.audio import AudioInput, decode_base64, level
-from tandem_server.contract import AudioFrame, SessionPreset, TandemSettings, parse_client_event, to_json
+from tandem_server.contract import AudioFrame, SessionPreset, TandemSettings, parse_client_event
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
     Arm,
@@ -49,9 +49,10 @@ from tandem_server.conversation_events import (
 from tandem_server.deadlines import Deadlines
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ClientError, EngineError, ProtocolViolation, first_cause
+from tandem_server.formats import AudioFormat
 from tandem_server.hearing import HeardTurn, Pause
 from tandem_server.keeping import Keeper, conversation_record
-from tandem_server.outgoing import AudioMessages, ClientTooSlowError, Message, Outgoing
+from tandem_server.outgoing import ClientTooSlowError, Message, Messages, Outgoing
 from tandem_server.stages.protocols import (
     RecogniserStream,
     VoiceActivity,
@@ -118,7 +119,7 @@ class Session:
         """Those of the tasks that write"""
         self._deadlines = Deadlines(lambda deadline: self._tell(Expired(deadline)), self._spawn)
         self._keeper = Keeper(engines.store, self._tell, self._log)
-        self._audio_messages = AudioMessages(session_id)
+        self._messages = Messages(session_id)
         self._idle = asyncio.Event()
         self._last_message = self._last_audio = time.monotonic()
         self._mistakes = 0
@@ -207,9 +208,10 @@ class Session:
         event = parse_client_event(message)
         if isinstance(event, InputAudioBufferAppendEvent):
             try:
+                kind = self._conversation.session["audio"]["input"]["format"]["type"]
                 large = len(event.audio) > LARGE
-                pcm = await asyncio.to_thread(decode_base64, event.audio) if large else decode_base64(event.audio)
-                await self._hear(pcm)
+                decoding = asyncio.to_thread(decode_base64, event.audio, kind) if large else None
+                await self._hear(await decoding if decoding else decode_base64(event.audio, kind), kind)
             except ClientError as error:
                 error.event_id = event.event_id
                 raise
@@ -218,9 +220,9 @@ class Session:
         if self._outgoing.crowded:  # by answers to events that came faster than they can be answered
             await self._outgoing.room()
 
-    async def _hear(self, pcm: bytes) -> None:
+    async def _hear(self, data: bytes, audio_format: AudioFormat = "audio/pcm") -> None:
         self._last_audio = time.monotonic()
-        for number, frame in enumerate(self._audio.frames(pcm)):
+        for number, frame in enumerate(self._audio.frames(data, audio_format)):
             begin, end = self._audio.heard - len(frame), self._audio.heard
             probability = self._detector.probability(frame)
             for turn in self._turns.values():
@@ -285,10 +287,8 @@ class Session:
 
     def _do(self, effect: Effect) -> None:
         match effect:
-            case Send():
-                self._outgoing.put(to_json(effect.event))
-            case SendAudio():
-                for message in self._audio_messages.of(effect):
+            case Send() | SendAudio():
+                for message in self._messages.of(effect):
                     self._outgoing.put(message)
             case Listen():
                 self._begin_turn(effect)

@@ -15,6 +15,7 @@ from tandem_models.prosody import NAMES
 from tandem_models.signal import SAMPLES_PER_MS, WIRE_RATE
 from tandem_server.contract import TandemSettings
 from tandem_server.errors import ClientError
+from tandem_server.formats import AudioFormat
 from tandem_server.turn import TurnSettings
 
 Wire = dict[str, Any]
@@ -26,6 +27,12 @@ DEFAULT_INSTRUCTIONS: Final = (
     "remember that a speech recogniser wrote them, and ask what was meant."
 )
 PCM: Final[Wire] = {"type": "audio/pcm", "rate": WIRE_RATE}
+FORMATS: Final[Mapping[AudioFormat, Wire]] = {
+    "audio/pcm": PCM,
+    "audio/pcmu": {"type": "audio/pcmu"},
+    "audio/pcma": {"type": "audio/pcma"},
+}
+"""As the protocol shows them; the last two are G.711 at 8 kHz."""
 SERVER_VAD: Final[Wire] = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -64,6 +71,7 @@ class Settings:
     instructions: str = DEFAULT_INSTRUCTIONS
     text_only: bool = False
     speed: float = 1.0
+    output_format: AudioFormat = "audio/pcm"
     tandem: TandemSettings = field(default_factory=TandemSettings)
 
 
@@ -105,7 +113,8 @@ def merged(session: Wire, update: RealtimeSessionCreateRequest) -> Wire:
     result = _deep_merge(session, _known(session, fields))
     result["audio"]["input"]["turn_detection"] = _complete(result["audio"]["input"]["turn_detection"])
     for side in ("input", "output"):
-        result["audio"][side]["format"] = PCM
+        asked = result["audio"][side]["format"] or PCM
+        result["audio"][side]["format"] = FORMATS[asked.get("type") or "audio/pcm"]
     # Clients ask for a cloud model by name, or for none; what they get is what is here, and the echo says so.
     result["audio"]["input"]["transcription"] = session["audio"]["input"]["transcription"]
     result["audio"]["output"]["voice"] = session["audio"]["output"]["voice"]
@@ -130,11 +139,6 @@ def _refuse_unsupported(fields: Wire) -> None:
         raise _refusal("tools", "function tools are not supported yet")
     if sorted(fields.get("output_modalities") or ["audio"]) == ["audio", "text"]:
         raise _refusal("output_modalities", 'ask for ["audio"] (which comes with its transcript) or ["text"]')
-    audio = fields.get("audio") or {}
-    for side in ("input", "output"):
-        kind = ((audio.get(side) or {}).get("format") or PCM).get("type", "audio/pcm")
-        if kind != "audio/pcm":
-            raise _refusal(f"audio.{side}.format", f"{kind} is not supported yet; use audio/pcm at 24000 Hz")
 
 
 def _refusal(param: str, message: str) -> ClientError:
@@ -176,6 +180,7 @@ def derived(session: Wire) -> Settings:
         instructions=session["instructions"] or "",
         text_only=session["output_modalities"] == ["text"],
         speed=_within("audio.output.speed", session["audio"]["output"].get("speed") or 1.0, 0.25, 1.5),
+        output_format=session["audio"]["output"]["format"]["type"],
         tandem=tandem,
     )
     if detection is None:

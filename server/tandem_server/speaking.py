@@ -139,7 +139,8 @@ class Speaking:
             effects.append(live.wire.text(live.phrases[live.shown]))
             live.shown += 1
         binary = live.settings.tandem.audio_frames == "binary"
-        effects.append(SendAudio(live.wire.response_id, live.item.id, live.sent, news.pcm, binary))
+        coding = live.settings.output_format
+        effects.append(SendAudio(live.wire.response_id, live.item.id, live.sent, news.pcm, binary, coding))
         offset = live.sent / WIRE_RATE
         live.item.words += tuple(Word(word.text, word.start + offset, word.end + offset) for word in news.words)
         live.sent += len(news.pcm) // 2
