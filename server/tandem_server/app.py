@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import gc
 import ipaddress
+import math
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
@@ -30,6 +32,8 @@ from tandem_server.engines.silero import Silero
 from tandem_server.engines.voices import make_voice
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ConfigurationError
+from tandem_server.metering import SpeechLog
+from tandem_server.metrics import Metrics
 from tandem_server.model_fetch import Progress, prepare_default_model
 from tandem_server.reach import reach_of
 from tandem_server.record.store import open_store
@@ -37,8 +41,9 @@ from tandem_server.routes import page as page_routes
 from tandem_server.routes import problems
 from tandem_server.routes.access import LOCAL_NAMES, Access
 from tandem_server.routes.client_secrets import client_secret_routes
-from tandem_server.routes.docs import docs_routes
+from tandem_server.routes.docs import docs_routes, schema_routes
 from tandem_server.routes.http import http_routes
+from tandem_server.routes.observe import observe_routes
 from tandem_server.routes.realtime import Sessions, realtime_routes
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import VoiceActivityEngine
@@ -126,13 +131,15 @@ async def close_engines(engines: Engines) -> None:
 
 def create_app(config: Config, page: Path | None = None, log: Log | None = None) -> FastAPI:
     """The ASGI app; `page` is the folder of the browser client."""
-    log = log or configure_logging(config.log_level)
-    running, sessions, lag = Running(), Sessions(config.max_sessions), LoopLag()
+    log = log or configure_logging(config.log_level, speech=config.log_speech)
+    running, sessions, metrics = Running(), Sessions(config.max_sessions), Metrics()
+    lag, meter = LoopLag(metrics.lagged), SpeechLog(log, metrics) if config.log_speech else metrics
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        running.engines = await make_engines(config)
-        app.state.engines = running.engines
+        running.engines = replace(await make_engines(config), meter=meter)
+        app.state.engines, app.state.sessions = running.engines, sessions
+        sessions.started = True
         watch = asyncio.create_task(lag.watch())
         try:
             yield
@@ -151,9 +158,11 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
     limits = Limits(config.session_seconds, config.idle_seconds)
     problems.install(app)
     page_routes.guard(app, access)
-    app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, log))
+    app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, metrics, log))
     app.include_router(client_secret_routes(running.get, access.client_secrets, config.tandem))
-    app.include_router(http_routes(running.get, sessions, lag, lambda: notes(running.get())))
+    app.include_router(http_routes(running.get, lambda: notes(running.get())))
+    app.include_router(observe_routes(sessions, lag, metrics))
+    app.include_router(schema_routes())
     app.include_router(docs_routes())
     if page is not None:
         page_routes.mount(app, page)
@@ -174,11 +183,18 @@ class Server(uvicorn.Server):
     """Says where it is once it can be reached. It runs the app's life itself, so that a start that fails is an error
     of ours and not a traceback in uvicorn's log."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, announce: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, announce: Callable[[], None], drain: float, log: Log
+    ) -> None:
         super().__init__(config)
         self._app = app
         self._announce = announce
+        self._log = log
         self._life = contextlib.AsyncExitStack()
+        self._drain = drain
+        """Seconds that conversations may go on once the server was told to end"""
+        self._ends_at = math.inf
+        self._told = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then announce. Raises TandemError."""
@@ -187,15 +203,30 @@ class Server(uvicorn.Server):
         _settle_memory()
         self._announce()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Is it time to end? Who is in may go on until the last has left or the time is up."""
+        sessions: Sessions = self._app.state.sessions
+        if sessions.draining and not self._told and self._drain:
+            self._told = True
+            self._log.info("draining", sessions=sessions.count, seconds=self._drain)
+        over = sessions.draining and (not sessions.count or time.monotonic() >= self._ends_at)
+        return await super().on_tick(counter) or over
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the callers go, then the engines."""
+        """Let the callers go (uvicorn closes their sockets with 1012: come again), then the engines."""
         await super().shutdown(sockets)
         await self._life.aclose()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """A signal asks for the end, a second Ctrl-C for it at once; uvicorn would raise it again when all is well."""
+        """A signal asks for the end, a second one not to wait for those who are in, a further Ctrl-C for it at once;
+        uvicorn would raise it again when all is well."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
+        sessions: Sessions | None = getattr(self._app.state, "sessions", None)
+        if sessions is None or sessions.draining or not self._drain:
+            self.should_exit = True
+        if sessions is not None and not sessions.draining:
+            sessions.draining = True
+            self._ends_at = time.monotonic() + self._drain
 
 
 def _settle_memory() -> None:
@@ -220,7 +251,8 @@ def serve(
         prepare_default_model(config.models_dir, download=config.fetch_models, say=say, progress=progress)
     listener = _bind(config.host, config.port)
     host, port = listener.getsockname()[:2]
-    app = create_app(config, page)
+    log = configure_logging(config.log_level, speech=config.log_speech)
+    app = create_app(config, page, log)
 
     def announce() -> None:
         engines: Engines = app.state.engines
@@ -250,6 +282,8 @@ def serve(
         ),
         app,
         announce,
+        config.drain_seconds,
+        log,
     )
     with listener:
         server.run(sockets=[listener])

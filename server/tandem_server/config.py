@@ -66,6 +66,10 @@ class Config(BaseSettings):
     strategy: Literal["neutral", "match", "rule", "anti"] = "match"
     strength: float = Field(default=1.0, ge=0.0, le=1.5)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_speech: bool = False
+    """Write what is said into the log, and other programs' errors in full, which may repeat it"""
+    drain_seconds: float = Field(default=0.0, ge=0)
+    """How long conversations may go on after the server was told to end; nobody new is let in, and /ready says so"""
 
     @property
     def database(self) -> str:

@@ -59,7 +59,7 @@ FeatureValues = dict[str, float | None]
 class TandemModel(BaseModel):
     """Base of our own messages: closed, so that a misspelt setting is an error and not silence."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class TandemSettings(TandemModel):

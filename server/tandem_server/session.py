@@ -16,7 +16,8 @@ from typing import Any, Final, Protocol
 from openai.types.realtime import InputAudioBufferAppendEvent, SessionUpdateEvent
 
 from tandem_models.extract import Block, BlockFeatures, analyse
-from tandem_server.audio import AudioInput, decode_base64, level
+from tandem_models.signal import SAMPLE_RATE
+from tandem_server.audio import AudioInput, decoded, level
 from tandem_server.contract import AudioFrame, SessionPreset, TandemSettings, parse_client_event
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
@@ -53,10 +54,8 @@ from tandem_server.formats import AudioFormat
 from tandem_server.hearing import HeardTurn, Pause
 from tandem_server.keeping import Keeper, conversation_record
 from tandem_server.outgoing import ClientTooSlowError, Message, Messages, Outgoing
-from tandem_server.stages.protocols import (
-    RecogniserStream,
-    VoiceActivity,
-)
+from tandem_server.pace import TokenBucket
+from tandem_server.stages.protocols import RecogniserStream, VoiceActivity
 from tandem_server.telemetry import Log
 from tandem_server.utterance import SpokenReply, closing
 
@@ -70,8 +69,6 @@ SLICE: Final = 8
 """Frames heard before others get their turn: a client that sends a file at once must not stall the loop."""
 MOST_ANALYSES: Final = 4
 """Blocks of half a second that may wait for a worker; in real time there are one or two."""
-LARGE: Final = 256 * 1024
-"""Characters of base64 from which decoding would hold up the others (0.5 ms)."""
 MOST_MISTAKES: Final = 200
 """Messages in a row that made no sense, after which the client is let go."""
 
@@ -111,6 +108,7 @@ class Session:
         if preset is not None:  # before anybody listens: session.created tells of it
             self._conversation.handle(ClientSent(SessionUpdateEvent(type="session.update", session=preset)), 0.0)
         self._audio = AudioInput()
+        self._audio_pace = TokenBucket(limits.audio_rate, limits.audio_burst)
         self._outgoing = Outgoing()
         self._turns: dict[int, HeardTurn] = {}
         self._replies: dict[int, SpokenReply] = {}
@@ -207,11 +205,9 @@ class Session:
             return
         event = parse_client_event(message)
         if isinstance(event, InputAudioBufferAppendEvent):
+            kind = self._conversation.session["audio"]["input"]["format"]["type"]
             try:
-                kind = self._conversation.session["audio"]["input"]["format"]["type"]
-                large = len(event.audio) > LARGE
-                decoding = asyncio.to_thread(decode_base64, event.audio, kind) if large else None
-                await self._hear(await decoding if decoding else decode_base64(event.audio, kind), kind)
+                await self._hear(await decoded(event.audio, kind), kind)
             except ClientError as error:
                 error.event_id = event.event_id
                 raise
@@ -221,16 +217,18 @@ class Session:
             await self._outgoing.room()
 
     async def _hear(self, data: bytes, audio_format: AudioFormat = "audio/pcm") -> None:
-        self._last_audio = time.monotonic()
         for number, frame in enumerate(self._audio.frames(data, audio_format)):
+            self._last_audio = time.monotonic()
             begin, end = self._audio.heard - len(frame), self._audio.heard
             probability = self._detector.probability(frame)
             for turn in self._turns.values():
                 if turn.open:
                     self._analyse(turn, turn.feed(begin, frame))
             self._tell(FrameHeard(end, probability, level(frame)))
-            if number % SLICE == SLICE - 1:
-                await asyncio.sleep(0)
+            self._engines.meter.heard(len(frame))
+            wait = self._audio_pace.take(len(frame) / SAMPLE_RATE, self._last_audio)
+            if wait or number % SLICE == SLICE - 1:
+                await asyncio.sleep(wait)
                 await self._outgoing.room()
                 await self._analysed()
 
@@ -286,6 +284,7 @@ class Session:
             self._idle.set()
 
     def _do(self, effect: Effect) -> None:
+        self._engines.meter.performed(effect)
         match effect:
             case Send() | SendAudio():
                 for message in self._messages.of(effect):
@@ -394,7 +393,7 @@ class Session:
                 async for piece in pieces:
                     self._tell(TextCame(effect.reply, piece))
         except EngineError as error:
-            self._log.warning("responder_failed", error=str(error))
+            self._log.warning("responder_failed", error=error)
             self._tell(TextFailed(effect.reply, str(error)))
         else:
             self._tell(TextEnded(effect.reply))

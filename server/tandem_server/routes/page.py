@@ -34,7 +34,7 @@ def guard(app: FastAPI, access: Access) -> None:
     @app.middleware("http")
     async def check(request: Request, forward: Callable[[Request], Awaitable[Response]]) -> Response:
         path: str = request.scope["path"]  # what is routed by; `request.url` is made of the Host header too
-        public = not path.startswith(("/v1/", *_DOCS))
+        public = not path.startswith(("/v1/", "/metrics", *_DOCS))
         rules = Access(None, access.hosts, access.origins) if public else access
         refusal = rules.check(request.headers, [], for_session=path == REALTIME)
         if refusal is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -15,7 +16,9 @@ from tandem_server.contract import TandemSettings
 from tandem_server.dialects import BETA_PROTOCOL, Dialect, dialect_of
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ProtocolViolation, TandemError
+from tandem_server.metrics import Metrics
 from tandem_server.outgoing import ClientTooSlowError, Message
+from tandem_server.pace import TokenBucket
 from tandem_server.routes.access import Access, Refusal
 from tandem_server.routes.problems import problem
 from tandem_server.session import ConnectionLostError, Session
@@ -31,17 +34,21 @@ PROTOCOLS: Final = ("realtime", BETA_PROTOCOL)
 """Subprotocols that we answer with, the one we like best first."""
 
 BUSY: Final = Refusal(503, "All places are taken", "this server holds as many conversations as it may")
+ENDING: Final = Refusal(503, "Server is ending", "this server lets nobody in any more; another may be there soon")
 
 
 class Socket:
     """A Starlette WebSocket as the session sees it."""
 
-    def __init__(self, websocket: WebSocket, dialect: Dialect) -> None:
+    def __init__(self, websocket: WebSocket, dialect: Dialect, limits: Limits) -> None:
         self._websocket = websocket
         self._dialect = dialect
+        self._pace = TokenBucket(limits.message_rate, limits.message_burst)
 
     async def receive(self) -> Message:
-        """The next message. Raises ConnectionLostError."""
+        """The next message, no faster than a client may be read. Raises ConnectionLostError."""
+        if (wait := self._pace.take(1, time.monotonic())) > 0:
+            await asyncio.sleep(wait)
         try:
             message = await self._websocket.receive()
         except (WebSocketDisconnect, RuntimeError) as error:
@@ -79,7 +86,10 @@ class Sessions:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._count = 0
+        self.started = False
+        """Callers can be served"""
         self.draining = False
+        """Nobody is let in any more"""
 
     @property
     def count(self) -> int:
@@ -87,16 +97,15 @@ class Sessions:
         return self._count
 
     @property
-    def full(self) -> bool:
-        """Is there no place?"""
-        return self.draining or self._count >= self._limit
+    def closed(self) -> Refusal | None:
+        """Why nobody else is let in now."""
+        if self.draining:
+            return ENDING
+        return BUSY if self._count >= self._limit else None
 
-    def enter(self) -> bool:
-        """Take a place; False when there is none."""
-        if self.full:
-            return False
+    def enter(self) -> None:
+        """Take a place, which must be there."""
         self._count += 1
-        return True
 
     def leave(self) -> None:
         """Give the place back."""
@@ -104,48 +113,57 @@ class Sessions:
 
 
 def realtime_routes(
-    engines: Callable[[], Engines], access: Access, sessions: Sessions, tandem: TandemSettings, limits: Limits, log: Log
+    engines: Callable[[], Engines],
+    access: Access,
+    sessions: Sessions,
+    tandem: TandemSettings,
+    limits: Limits,
+    metrics: Metrics,
+    log: Log,
 ) -> APIRouter:
     """The router; `engines` is asked when a caller comes, since they are made at start-up."""
     router = APIRouter()
 
     @router.get("/v1/realtime", summary="Would a WebSocket be let in here? 426 is yes; browsers cannot see why not")
     async def preflight() -> JSONResponse:
-        if sessions.full:
-            return problem(BUSY.status, BUSY.title, BUSY.detail, {"Retry-After": str(RETRY_AFTER)})
+        if (closed := sessions.closed) is not None:
+            return problem(closed.status, closed.title, closed.detail, {"Retry-After": str(RETRY_AFTER)})
         return problem(426, "Upgrade required", "this is a WebSocket", {"Upgrade": "websocket"})
 
     @router.websocket("/v1/realtime")
     async def realtime(websocket: WebSocket) -> None:
         offered = list(websocket.scope.get("subprotocols", []))
-        refusal = access.check(websocket.headers, offered, for_session=True)
+        refusal = access.check(websocket.headers, offered, for_session=True) or sessions.closed
         if refusal is not None:
+            metrics.refused(refusal.status)
             await _refuse(websocket, refusal)
             return
-        if not sessions.enter():
-            await _refuse(websocket, BUSY)
-            return
+        secret = access.client_secret(websocket.headers, offered)
+        preset = secret.session if secret is not None else None
+        socket = Socket(websocket, dialect_of(websocket.headers, offered), limits)
+        sessions.enter()
+        metrics.began()
+        code = INTERNAL
         try:
             # A browser that offered protocols takes no answer without one.
             await websocket.accept(next((name for name in PROTOCOLS if name in offered), None))
-            secret = access.client_secret(websocket.headers, offered)
-            preset = secret.session if secret is not None else None
-            socket = Socket(websocket, dialect_of(websocket.headers, offered))
-            await _talk(socket, lambda name: Session(name, engines(), socket, tandem, limits, log, preset), log)
+            code = await _talk(socket, lambda name: Session(name, engines(), socket, tandem, limits, log, preset), log)
         finally:
             sessions.leave()
+            metrics.ended(code)
 
     return router
 
 
-async def _talk(socket: Socket, session: Callable[[str], Session], log: Log) -> None:
+async def _talk(socket: Socket, session: Callable[[str], Session], log: Log) -> int:
+    """One session from beginning to end: the code it was closed with, as far as that was our decision."""
     session_id = f"sess_{secrets.token_hex(8)}"
     code, reason = NORMAL, ""
     log.info("session_began", session=session_id)
     try:
         await session(session_id).run()
     except ProtocolViolation as error:
-        code, reason = error.close_code, str(error)
+        code, reason = error.close_code, error.plain
     except ClientTooSlowError:
         code, reason = POLICY, "the client does not read what it is sent"
     except TimeoutError as error:
@@ -153,14 +171,15 @@ async def _talk(socket: Socket, session: Callable[[str], Session], log: Log) -> 
     except ConnectionLostError:
         pass
     except TandemError as error:
-        code, reason = INTERNAL, str(error)
-        log.error("session_failed", session=session_id, error=str(error))
+        code, reason = INTERNAL, error.plain
+        log.error("session_failed", session=session_id, error=error)
     except Exception as error:
         # A bug of ours ends this conversation and no other; uvicorn would only close the socket without a word.
         code, reason = INTERNAL, "internal error"
-        log.exception("session_crashed", session=session_id, error=repr(error))
+        log.exception("session_crashed", session=session_id, error=error)
     await socket.close(code, reason)
     log.info("session_ended", session=session_id, code=code, reason=reason)
+    return code
 
 
 async def _refuse(websocket: WebSocket, refusal: Refusal) -> None:
