@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from openai.types.realtime import ConversationItemAdded, RealtimeSessionCreateRequest
+from starlette.websockets import WebSocket
 
 from tandem_models.signal import WIRE_RATE, float_to_pcm16, pcm16_to_float, resample
 from tandem_server.contract import AudioFrame, TandemSettings
 from tandem_server.conversation_events import Effect, Send
+from tandem_server.dialects import GA
 from tandem_server.equipment import Limits
 from tandem_server.g711 import encode_mulaw
+from tandem_server.routes.realtime import Socket
 from tandem_server.session import Session
 
 from .callers import LOG, SILENCE, SPEECH, Call
@@ -96,10 +100,10 @@ class Pace:
     """A bucket that is always a little behind."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.taken = 0.0
 
     def take(self, amount: float, now: float) -> float:
-        self.seconds += amount
+        self.taken += amount
         return 0.001
 
 
@@ -113,7 +117,7 @@ async def test_who_sends_faster_than_may_be_heard_waits_and_loses_nothing() -> N
     await call.end()
 
     assert done["response"]["status"] == "completed"
-    assert pace.seconds == pytest.approx(3.0, abs=0.064)
+    assert pace.taken == pytest.approx(3.0, abs=0.064)
 
 
 async def test_whoever_counts_is_told_of_all_audio_and_every_effect() -> None:
@@ -125,3 +129,17 @@ async def test_whoever_counts_is_told_of_all_audio_and_every_effect() -> None:
 
     assert count.samples == pytest.approx(2 * 16_000, abs=1024)
     assert [type(one.event) for one in count.effects if isinstance(one, Send)].count(ConversationItemAdded) == 2
+
+
+class Flood:
+    """A WebSocket on which a message is always waiting."""
+
+    async def receive(self) -> dict[str, str]:
+        return {"type": "websocket.receive", "text": "{}"}
+
+
+async def test_every_message_of_a_client_is_paced() -> None:
+    socket, pace = Socket(cast(WebSocket, Flood()), GA, Limits()), Pace()
+    socket._pace = pace  # type: ignore[assignment]
+    assert [await socket.receive() for _ in range(5)] == ["{}"] * 5
+    assert pace.taken == 5
