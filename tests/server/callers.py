@@ -17,6 +17,7 @@ from tandem_server.contract import TandemSettings
 from tandem_server.engines.fake_speech import buzz
 from tandem_server.engines.fakes import FakeRecogniser, FakeResponder, FakeVoice, FakeVoiceActivity
 from tandem_server.equipment import Engines, Limits
+from tandem_server.metering import Meter, Unmetered
 from tandem_server.outgoing import Message
 from tandem_server.record.memory import MemoryStore
 from tandem_server.record.records import TurnRecord, TurnStore
@@ -151,6 +152,7 @@ class Call:
         store: TurnStore | None = None,
         tandem: TandemSettings | None = None,
         limits: Limits | None = None,
+        meter: Meter | None = None,
         session_id: str = "sess_t",
     ) -> None:
         self.client = Client()
@@ -164,6 +166,7 @@ class Call:
             workers or Here(),
             store or MemoryStore(),
             "test",
+            meter or Unmetered(),
         )
         self.session = Session(
             session_id, self.engines, self.client, tandem or TandemSettings(), limits or Limits(), LOG

@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from openai.types.beta.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
-from tandem_server.beta import read, write
+from tandem_server.beta import _SESSION, _TRANSLATED, read, write
 from tandem_server.contract import TandemSettings, parse_client_event
 from tandem_server.dialects import BETA, GA, dialect_of
 from tandem_server.settings import default_session, derived, merged
@@ -17,6 +19,7 @@ from tandem_server.settings import default_session, derived, merged
 Json = dict[str, Any]
 OLD: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
 """The types of the beta, as the package still has them"""
+FIELDS = [*_SESSION, "audio", "tool_choice", "function", "content", "input", "role", "type"]
 
 
 def sent(event: Json) -> Json:
@@ -185,6 +188,27 @@ def test_what_is_the_same_in_both_or_makes_no_sense_is_left_as_it_is(message: st
 )
 def test_nonsense_is_translated_without_a_fault(event: Json) -> None:
     assert json.loads(read(json.dumps(event)))["type"] == event["type"]
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), inner),
+    max_leaves=20,
+)
+
+
+@given(
+    st.sampled_from(sorted(_TRANSLATED)), st.dictionaries(st.sampled_from(["session", "item", "response"]), ANYTHING)
+)
+def test_whatever_the_fields_hold_it_is_translated_without_a_fault(kind: str, fields: Json) -> None:
+    heard = json.loads(read(json.dumps({**fields, "type": kind})))
+    assert heard["type"] == kind.removeprefix("transcription_")
+
+
+@given(st.text())
+def test_whatever_text_comes_it_is_an_event_or_left_as_it_is(text: str) -> None:
+    for message in (text, f'"session.update"{text}', f'{{"type": "session.update", "x": {text}}}'):
+        assert isinstance(read(message), str)
 
 
 # Server events ------------------------------------------------------------------------------------------------------

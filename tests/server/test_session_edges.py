@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -121,8 +120,8 @@ async def test_who_sends_faster_than_may_be_heard_waits_and_loses_nothing() -> N
 
 
 async def test_whoever_counts_is_told_of_all_audio_and_every_effect() -> None:
-    call, count = Call(), Count()
-    call.session._engines = replace(call.engines, meter=count)
+    count = Count()
+    call = Call(meter=count)
     call.client.speak()
     await call.client.until("response.done")
     await call.end()

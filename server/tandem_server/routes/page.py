@@ -53,7 +53,8 @@ def _too_long(request: Request) -> Refusal | None:
     """Bodies are held in memory, so they are bounded, and their length is known before they are read."""
     if "transfer-encoding" in request.headers:
         return Refusal(411, "Length required", "send the body with its Content-Length")
-    if int(request.headers.get("content-length", "0")) > LONGEST_BODY:
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > LONGEST_BODY:
         return Refusal(413, "Body too long", f"a body holds at most {LONGEST_BODY} bytes")
     return None
 
