@@ -88,6 +88,13 @@ def serve(
         typer.Option(envvar="TANDEM_STRENGTH", help="And how far: 0 is neutral, 1 is all the way, at most 1.5."),
     ] = None,
     token: Token = None,
+    tls_certificate: Annotated[
+        Path | None,
+        typer.Option(envvar="TANDEM_TLS_CERTIFICATE", help="PEM file; with it the server is at https:// and wss://."),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(envvar="TANDEM_TLS_KEY", help="PEM file with the certificate's private key.")
+    ] = None,
 ) -> None:
     """Run the server.
 
@@ -98,6 +105,7 @@ def serve(
     tandem serve
     tandem serve --port 9000 --asr vosk:vosk-model-small-en-us-0.15
     TANDEM_TOKEN=secret tandem serve --host 0.0.0.0
+    tandem serve --tls-certificate certificate.pem --tls-key key.pem
     """
     from tandem_client.download import DownloadBar
     from tandem_server.app import serve as run_server
@@ -113,6 +121,8 @@ def serve(
         "strategy": strategy,
         "strength": strength,
         "token": token,
+        "tls_certificate": tls_certificate,
+        "tls_key": tls_key,
     }
     overrides = {name: value for name, value in given.items() if value is not None}
     with DownloadBar(DEFAULT) as bar:

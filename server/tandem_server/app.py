@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import gc
 import ipaddress
+import math
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
@@ -30,19 +32,24 @@ from tandem_server.engines.silero import Silero
 from tandem_server.engines.voices import make_voice
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ConfigurationError
+from tandem_server.metering import SpeechLog
+from tandem_server.metrics import Metrics
 from tandem_server.model_fetch import Progress, prepare_default_model
 from tandem_server.reach import reach_of
 from tandem_server.record.store import open_store
 from tandem_server.routes import page as page_routes
 from tandem_server.routes import problems
 from tandem_server.routes.access import LOCAL_NAMES, Access
-from tandem_server.routes.docs import docs_routes
+from tandem_server.routes.client_secrets import client_secret_routes
+from tandem_server.routes.docs import docs_routes, schema_routes
 from tandem_server.routes.http import http_routes
+from tandem_server.routes.observe import observe_routes
 from tandem_server.routes.realtime import realtime_routes
 from tandem_server.routes.sessions import Sessions
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import VoiceActivityEngine
 from tandem_server.telemetry import Log, LoopLag, configure_logging
+from tandem_server.tls import check_tls
 from tandem_server.workers import Workers
 
 Say = Callable[[str], None]
@@ -125,13 +132,15 @@ async def close_engines(engines: Engines) -> None:
 
 def create_app(config: Config, page: Path | None = None, log: Log | None = None) -> FastAPI:
     """The ASGI app; `page` is the folder of the browser client."""
-    log = log or configure_logging(config.log_level)
-    running, sessions, lag = Running(), Sessions(config.max_sessions), LoopLag()
+    log = log or configure_logging(config.log_level, speech=config.log_speech)
+    running, sessions, metrics = Running(), Sessions(config.max_sessions), Metrics()
+    lag, meter = LoopLag(metrics.lagged), SpeechLog(log, metrics) if config.log_speech else metrics
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        running.engines = await make_engines(config)
-        app.state.engines = running.engines
+        running.engines = replace(await make_engines(config), meter=meter)
+        app.state.engines, app.state.sessions = running.engines, sessions
+        sessions.started = True
         watch = asyncio.create_task(lag.watch())
         try:
             yield
@@ -150,8 +159,11 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
     limits = Limits(config.session_seconds, config.idle_seconds, config.resume_seconds)
     problems.install(app)
     page_routes.guard(app, access)
-    app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, log))
-    app.include_router(http_routes(running.get, sessions, lag, lambda: notes(running.get())))
+    app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, metrics, log))
+    app.include_router(client_secret_routes(running.get, access.client_secrets, config.tandem))
+    app.include_router(http_routes(running.get, lambda: notes(running.get())))
+    app.include_router(observe_routes(sessions, lag, metrics))
+    app.include_router(schema_routes())
     app.include_router(docs_routes())
     if page is not None:
         page_routes.mount(app, page)
@@ -172,11 +184,18 @@ class Server(uvicorn.Server):
     """Says where it is once it can be reached. It runs the app's life itself, so that a start that fails is an error
     of ours and not a traceback in uvicorn's log."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, announce: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, announce: Callable[[], None], drain: float, log: Log
+    ) -> None:
         super().__init__(config)
         self._app = app
         self._announce = announce
+        self._log = log
         self._life = contextlib.AsyncExitStack()
+        self._drain = drain
+        """Seconds that conversations may go on once the server was told to end"""
+        self._ends_at = math.inf
+        self._told = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then announce. Raises TandemError."""
@@ -185,16 +204,31 @@ class Server(uvicorn.Server):
         _settle_memory()
         self._announce()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Is it time to end? Who is in may go on until the last has left or the time is up."""
+        sessions: Sessions = self._app.state.sessions
+        if sessions.draining and not self._told and self._drain:
+            self._told = True
+            self._log.info("draining", sessions=sessions.count, seconds=self._drain)
+        over = sessions.draining and (not sessions.count or time.monotonic() >= self._ends_at)
+        return await super().on_tick(counter) or over
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the callers go, with 1012, then the engines."""
-        self._app.state.sessions.drain()
+        """Let the callers go (uvicorn closes their sockets with 1012: come again), then the engines."""
+        self._app.state.sessions.give_up()
         await super().shutdown(sockets)
         await self._life.aclose()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """A signal asks for the end, a second Ctrl-C for it at once; uvicorn would raise it again when all is well."""
+        """A signal asks for the end, a second one not to wait for those who are in, a further Ctrl-C for it at once;
+        uvicorn would raise it again when all is well."""
         self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
+        sessions: Sessions | None = getattr(self._app.state, "sessions", None)
+        if sessions is None or sessions.draining or not self._drain:
+            self.should_exit = True
+        if sessions is not None and not sessions.draining:
+            sessions.draining = True
+            self._ends_at = time.monotonic() + self._drain
 
 
 def _settle_memory() -> None:
@@ -214,18 +248,21 @@ def serve(
     """Run the server until it is stopped; the exit code. `progress` is of the first start's download. Raises
     ConfigurationError for what the operator can mend, EngineError and StoreError for what fails at the start."""
     config = load(overrides)
+    check_tls(config.tls_certificate, config.tls_key)
     if config.asr == "auto":
         prepare_default_model(config.models_dir, download=config.fetch_models, say=say, progress=progress)
     listener = _bind(config.host, config.port)
     host, port = listener.getsockname()[:2]
-    app = create_app(config, page)
+    log = configure_logging(config.log_level, speech=config.log_speech)
+    app = create_app(config, page, log)
 
     def announce() -> None:
         engines: Engines = app.state.engines
-        address, elsewhere = addresses(host, port)
+        address, elsewhere = addresses(host, port, tls=config.tls_certificate is not None)
         say(f"\nTandem is ready.  Open {address}\n")
         if elsewhere:
-            say(f"  Other machines reach it as {elsewhere}; their browsers give it a microphone over https only.\n")
+            hint = "" if elsewhere.startswith("https") else "; their browsers give it a microphone over https only"
+            say(f"  Other machines reach it as {elsewhere}{hint}.\n")
         for stage, name in engines.names().items():
             say(f"  {stage:<9} {name}")
         for note in notes(engines):
@@ -242,21 +279,26 @@ def serve(
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=8,
+            ssl_certfile=config.tls_certificate,
+            ssl_keyfile=config.tls_key,
         ),
         app,
         announce,
+        config.drain_seconds,
+        log,
     )
     with listener:
         server.run(sockets=[listener])
     return 0
 
 
-def addresses(host: str, port: int) -> tuple[str, str | None]:
+def addresses(host: str, port: int, *, tls: bool = False) -> tuple[str, str | None]:
     """Where a browser on this machine finds the server, and, when it listens on every address, one on another."""
     everywhere = ipaddress.ip_address(host).is_unspecified
     here = host if not everywhere else "::1" if ":" in host else "127.0.0.1"
-    address = f"http://{f'[{here}]' if ':' in here else here}:{port}"
-    return address, f"http://{socket.gethostname()}:{port}" if everywhere else None
+    scheme = "https" if tls else "http"
+    address = f"{scheme}://{f'[{here}]' if ':' in here else here}:{port}"
+    return address, f"{scheme}://{socket.gethostname()}:{port}" if everywhere else None
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections import deque
@@ -10,27 +11,35 @@ from typing import Final
 
 import numpy as np
 
-from tandem_models.signal import SAMPLE_RATE, VAD_FRAME, WIRE_RATE, Audio, Resampler, exact_div, pcm16_to_float
+from tandem_models.signal import SAMPLE_RATE, VAD_FRAME, Audio, exact_div
 from tandem_server.errors import ClientError
+from tandem_server.formats import CODINGS, AudioFormat, Decoder
 
 REMEMBERED: Final = 7 * SAMPLE_RATE // VAD_FRAME
 """Frames kept for turns that begin in the past: the longest padding (5 s), an onset, and the pause before a resume."""
+_LARGE: Final = 256 * 1024
+"""Characters of base64 that take 0.5 ms"""
 
 LEVEL_STEP: Final = exact_div(VAD_FRAME, 4)
 """Samples (8 ms): how finely the end of speech is told."""
-_PIECE: Final = 2 * WIRE_RATE
-"""Bytes resampled at once: one second, so that a whole file in one message holds nobody up."""
 
 
-def decode_base64(audio: str) -> bytes:
-    """pcm16 of an `input_audio_buffer.append`. Raises ClientError for anything else."""
+def decode_base64(audio: str, audio_format: AudioFormat = "audio/pcm") -> bytes:
+    """The samples of an `input_audio_buffer.append`. Raises ClientError for anything else."""
     try:
         data = base64.b64decode(audio, validate=True)
     except (binascii.Error, ValueError):
         raise ClientError("audio is not valid base64", code="invalid_audio", param="audio") from None
-    if len(data) % 2:
+    if len(data) % CODINGS[audio_format].sample_bytes:
         raise ClientError("audio holds half a sample; pcm16 has two bytes each", code="invalid_audio", param="audio")
     return data
+
+
+async def decoded(audio: str, audio_format: AudioFormat) -> bytes:
+    """As `decode_base64`; aside when it is so long that it would hold up the others."""
+    if len(audio) > _LARGE:
+        return await asyncio.to_thread(decode_base64, audio, audio_format)
+    return decode_base64(audio, audio_format)
 
 
 def levels(frame: Audio) -> tuple[float, ...]:
@@ -43,17 +52,21 @@ class AudioInput:
     """One caller's audio clock: bytes in, whole frames out. Memory is bounded by REMEMBERED frames."""
 
     def __init__(self) -> None:
-        self._resampler = Resampler(WIRE_RATE, SAMPLE_RATE)
+        self._decoder = Decoder("audio/pcm", SAMPLE_RATE)
         self._rest: Audio = np.zeros(0, np.float32)
         self._frames: deque[Audio] = deque(maxlen=REMEMBERED)
         self.heard = 0
         """Samples given out so far"""
 
-    def frames(self, pcm: bytes) -> Iterator[Audio]:
-        """The frames (VAD_FRAME,) completed by more pcm16 at WIRE_RATE; the clock moves with each."""
-        for begin in range(0, len(pcm), _PIECE):
-            samples = self._resampler.feed(pcm16_to_float(pcm[begin : begin + _PIECE]))
-            self._rest = np.concatenate([self._rest, samples])
+    def frames(self, data: bytes, audio_format: AudioFormat = "audio/pcm") -> Iterator[Audio]:
+        """The frames (VAD_FRAME,) completed by more audio, of whole samples; the clock moves with each."""
+        if audio_format != self._decoder.format:
+            self._rest = np.concatenate([self._rest, self._decoder.flush()])
+            self._decoder = Decoder(audio_format, SAMPLE_RATE)
+        coding = CODINGS[audio_format]
+        second = coding.rate * coding.sample_bytes  # at once, so that a whole file in one message holds nobody up
+        for begin in range(0, len(data), second):
+            self._rest = np.concatenate([self._rest, self._decoder.feed(data[begin : begin + second])])
             while len(self._rest) >= VAD_FRAME:
                 frame, self._rest = self._rest[:VAD_FRAME], self._rest[VAD_FRAME:]
                 self._frames.append(frame)

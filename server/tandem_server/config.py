@@ -40,6 +40,10 @@ class Config(BaseSettings):
     """Further names by which a browser may reach the server (JSON list)"""
     origins: list[str] = Field(default_factory=list)
     """Further pages that may use it, as https://example.org (JSON list)"""
+    tls_certificate: Path | None = None
+    """PEM file with the server's certificate, then those up to the authority's; with it the server speaks TLS only"""
+    tls_key: Path | None = None
+    """PEM file with its private key"""
     data_dir: Path = Field(default_factory=default_data_dir)
     database_url: str | None = None
     """SQLAlchemy URL; SQLite in the data folder unless given"""
@@ -66,6 +70,10 @@ class Config(BaseSettings):
     speculate: bool = True
     """Prepare replies while the user may still go on; with a paid chat endpoint some calls are in vain"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_speech: bool = False
+    """Write what is said into the log, and other programs' errors in full, which may repeat it"""
+    drain_seconds: float = Field(default=0.0, ge=0)
+    """How long conversations may go on after the server was told to end; nobody new is let in, and /ready says so"""
 
     @property
     def database(self) -> str:

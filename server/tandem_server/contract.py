@@ -81,7 +81,7 @@ FeatureValues = dict[str, float | None]
 class TandemModel(BaseModel):
     """Base of our own messages: closed, so that a misspelt setting is an error and not silence."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
 
 
 class TandemSettings(TandemModel):
@@ -181,6 +181,21 @@ class LatencyEvent(TandemModel):
     event_id: str
     response_id: str
     stages_ms: dict[str, float]
+
+
+class ExpiresAfter(TandemModel):
+    """How long a client secret opens sessions; a session once open goes on."""
+
+    anchor: Literal["created_at"] = "created_at"
+    seconds: int = Field(default=600, ge=10, le=7200)
+
+
+class ClientSecretRequest(TandemModel):
+    """Body of `POST /v1/realtime/client_secrets`."""
+
+    expires_after: ExpiresAfter = Field(default_factory=ExpiresAfter)
+    session: SessionPreset | None = None
+    """What a session opened with the secret starts with"""
 
 
 TandemEvent = UserProsodyEvent | AgentTargetEvent | AgentRealisedEvent | EntrainmentEvent | LatencyEvent

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from tandem_models.extract import TurnProsody
 from tandem_models.prosody import Prosody
 from tandem_server.contract import ClientEvent, ServerEvent
+from tandem_server.formats import AudioFormat
 from tandem_server.record.records import SpeakerRecord, TurnRecord
 from tandem_server.stages.protocols import NO_TOOLS, CallPiece, Message, Tools, Transcript, Word
 
@@ -191,6 +192,8 @@ class SendAudio:
     """Samples at WIRE_RATE of this item sent before"""
     pcm: bytes
     binary: bool
+    format: AudioFormat = "audio/pcm"
+    """Of audio that is not sent as binary frames, which are pcm16"""
 
 
 @dataclass(frozen=True, slots=True)

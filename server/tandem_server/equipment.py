@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tandem_models.extract import PitchRange
+from tandem_server.metering import Meter, Unmetered
 from tandem_server.record.records import TurnStore
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import Recogniser, Responder, Voice, VoiceActivityEngine
@@ -21,6 +22,13 @@ class Limits:
     """Seconds without a message from the client"""
     away: float = 30.0
     """Seconds that a client that was cut off may take to come back"""
+    audio_rate: float = 10.0
+    """How many times as fast as it is spoken audio may come in the long run"""
+    audio_burst: float = 60.0
+    """Seconds of audio that may come at once"""
+    message_rate: float = 1000.0
+    """Messages a second in the long run: twenty times as many as a client that speaks sends"""
+    message_burst: float = 5000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,7 @@ class Engines:
     workers: Workers
     store: TurnStore
     software_version: str
+    meter: Meter = field(default_factory=Unmetered)
 
     def names(self) -> dict[str, str]:
         """Stage -> engine, for people."""

@@ -16,6 +16,11 @@ from __future__ import annotations
 class TandemError(Exception):
     """Base of all; never raised itself."""
 
+    @property
+    def plain(self) -> str:
+        """Our own words about it, which may stand in a log; databases add rows of values in further lines."""
+        return str(self).partition("\n")[0]
+
 
 class ConfigurationError(TandemError):
     """The operator's fault; the message says what to set or to install."""
@@ -43,11 +48,18 @@ class ProtocolViolation(ClientError):
 
 
 class EngineError(TandemError):
-    """Our fault: an engine failed. `stage` is asr, response, voice, vad or prosody."""
+    """Our fault: an engine failed. `stage` is asr, response, voice, vad or prosody; `quoted` is what somebody else's
+    server said about it, who may repeat the conversation."""
 
-    def __init__(self, message: str, *, stage: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, stage: str, quoted: str = "") -> None:
+        super().__init__(f"{message} ({quoted})" if quoted else message)
+        self._plain = message
         self.stage = stage
+
+    @property
+    def plain(self) -> str:
+        """Without the quotation."""
+        return self._plain
 
 
 class EngineUnavailable(EngineError):

@@ -41,7 +41,7 @@ class Keeper:
                 self._conversation = replace(self._conversation, settings=session, user_id=user_of(session))
                 await self._store.open_conversation(self._conversation)
         except StoreError as failure:
-            self._log.error("settings_not_recorded", error=str(failure))
+            self._log.error("settings_not_recorded", error=failure)
         finally:
             self._saving = False
 
@@ -54,7 +54,7 @@ class Keeper:
                 await self._store.save_speaker(_speaker(effect.speaker))
         except StoreError as failure:
             error = str(failure)
-            self._log.error("turn_not_recorded", error=error)
+            self._log.error("turn_not_recorded", error=failure)
         self._tell(StoreReported(effect.turn.item_id, error))
 
     async def load(self, user_id: str) -> None:
@@ -62,7 +62,7 @@ class Keeper:
         try:
             speaker = await self._store.load_speaker(user_id)
         except StoreError as failure:
-            self._log.error("speaker_not_loaded", error=str(failure))
+            self._log.error("speaker_not_loaded", error=failure)
             return
         self._tell(SpeakerLoaded(user_id, speaker))
 

@@ -16,8 +16,9 @@ from typing import Any, Final
 from openai.types.realtime import InputAudioBufferAppendEvent, SessionUpdateEvent
 
 from tandem_models.extract import Block, BlockFeatures, analyse
-from tandem_server.audio import AudioInput, decode_base64, levels
-from tandem_server.contract import AudioFrame, SessionPreset, TandemSettings, event_id, parse_client_event, to_json
+from tandem_models.signal import SAMPLE_RATE
+from tandem_server.audio import AudioInput, decoded, levels
+from tandem_server.contract import AudioFrame, SessionPreset, TandemSettings, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
     Arm,
@@ -47,14 +48,13 @@ from tandem_server.conversation_events import (
 from tandem_server.deadlines import Deadlines
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ClientError, EngineError, ProtocolViolation, first_cause
+from tandem_server.formats import AudioFormat
 from tandem_server.hearing import HeardTurn, Pause
 from tandem_server.keeping import Keeper, conversation_record
 from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
-from tandem_server.outgoing import AudioMessages, Outgoing
-from tandem_server.stages.protocols import (
-    RecogniserStream,
-    VoiceActivity,
-)
+from tandem_server.outgoing import Messages, Outgoing
+from tandem_server.pace import TokenBucket
+from tandem_server.stages.protocols import RecogniserStream, VoiceActivity
 from tandem_server.telemetry import Log
 from tandem_server.thinking import think
 from tandem_server.utterance import SpokenReply
@@ -69,8 +69,6 @@ SLICE: Final = 8
 """Frames heard before others get their turn: a client that sends a file at once must not stall the loop."""
 MOST_ANALYSES: Final = 4
 """Blocks of half a second that may wait for a worker; in real time there are one or two."""
-LARGE: Final = 256 * 1024
-"""Characters of base64 from which decoding would hold up the others (0.5 ms)."""
 MOST_MISTAKES: Final = 200
 """Messages in a row that made no sense, after which the client is let go."""
 
@@ -98,6 +96,7 @@ class Session:
         if preset is not None:  # before anybody listens: session.created tells of it
             self._conversation.handle(ClientSent(SessionUpdateEvent(type="session.update", session=preset)), 0.0)
         self._audio = AudioInput()
+        self._audio_pace = TokenBucket(limits.audio_rate, limits.audio_burst)
         self._outgoing = Outgoing()
         self._turns: dict[int, HeardTurn] = {}
         self._replies: dict[int, SpokenReply] = {}
@@ -106,7 +105,7 @@ class Session:
         """Those of the tasks that write"""
         self._deadlines = Deadlines(lambda deadline: self._tell(Expired(deadline)), self._spawn)
         self._keeper = Keeper(engines.store, self._tell, self._log)
-        self._audio_messages = AudioMessages(session_id)
+        self._messages = Messages(session_id)
         self._idle = asyncio.Event()
         self._last_message = self._last_audio = time.monotonic()
         self._mistakes = 0
@@ -199,10 +198,9 @@ class Session:
             return
         event = parse_client_event(message)
         if isinstance(event, InputAudioBufferAppendEvent):
+            kind = self._conversation.session["audio"]["input"]["format"]["type"]
             try:
-                large = len(event.audio) > LARGE
-                pcm = await asyncio.to_thread(decode_base64, event.audio) if large else decode_base64(event.audio)
-                await self._hear(pcm)
+                await self._hear(await decoded(event.audio, kind), kind)
             except ClientError as error:
                 error.event_id = event.event_id
                 raise
@@ -211,17 +209,19 @@ class Session:
         if self._outgoing.crowded:  # by answers to events that came faster than they can be answered
             await self._outgoing.room()
 
-    async def _hear(self, pcm: bytes) -> None:
-        self._last_audio = time.monotonic()
-        for number, frame in enumerate(self._audio.frames(pcm)):
+    async def _hear(self, data: bytes, audio_format: AudioFormat = "audio/pcm") -> None:
+        for number, frame in enumerate(self._audio.frames(data, audio_format)):
+            self._last_audio = time.monotonic()
             begin, end = self._audio.heard - len(frame), self._audio.heard
             probability = self._detector.probability(frame)
             for turn in self._turns.values():
                 if turn.open:
                     self._analyse(turn, turn.feed(begin, frame))
             self._tell(FrameHeard(end, probability, levels(frame)))
-            if number % SLICE == SLICE - 1:
-                await asyncio.sleep(0)
+            self._engines.meter.heard(len(frame))
+            wait = self._audio_pace.take(len(frame) / SAMPLE_RATE, self._last_audio)
+            if wait or number % SLICE == SLICE - 1:
+                await asyncio.sleep(wait)
                 await self._outgoing.room()
                 await self._analysed()
                 self._last_audio = time.monotonic()  # a client that sent much at once has not fallen silent
@@ -280,12 +280,11 @@ class Session:
             self._idle.set()
 
     def _do(self, effect: Effect) -> None:
+        self._engines.meter.performed(effect)
         match effect:
-            case Send():
-                self._outgoing.put(event_id(effect.event), to_json(effect.event))
-            case SendAudio():
-                for number, message in self._audio_messages.of(effect):
-                    self._outgoing.put(number, message)
+            case Send() | SendAudio():
+                for event_id, message in self._messages.of(effect):
+                    self._outgoing.put(event_id, message)
             case Listen():
                 self._begin_turn(effect)
             case ListenOn():

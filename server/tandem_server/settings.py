@@ -15,6 +15,7 @@ from tandem_models.prosody import NAMES
 from tandem_models.signal import SAMPLES_PER_MS, WIRE_RATE
 from tandem_server.contract import TandemSettings
 from tandem_server.errors import ClientError
+from tandem_server.formats import AudioFormat
 from tandem_server.stages.protocols import NO_TOOLS, Tools
 from tandem_server.tool_settings import tools_of
 from tandem_server.turn import TurnSettings
@@ -29,6 +30,12 @@ DEFAULT_INSTRUCTIONS: Final = (
     "remember that a speech recogniser wrote them, and ask what was meant."
 )
 PCM: Final[Wire] = {"type": "audio/pcm", "rate": WIRE_RATE}
+FORMATS: Final[Mapping[AudioFormat, Wire]] = {
+    "audio/pcm": PCM,
+    "audio/pcmu": {"type": "audio/pcmu"},
+    "audio/pcma": {"type": "audio/pcma"},
+}
+"""As the protocol shows them; the last two are G.711 at 8 kHz."""
 SERVER_VAD: Final[Wire] = {
     "type": "server_vad",
     "threshold": 0.5,
@@ -86,6 +93,7 @@ class Settings:
     """Samples of the user's silence after which the agent says something of its own accord."""
     transcription: bool = False
     """Only listen, never reply."""
+    output_format: AudioFormat = "audio/pcm"
     tandem: TandemSettings = field(default_factory=TandemSettings)
 
 
@@ -132,7 +140,8 @@ def merged(session: Wire, update: Update) -> Wire:
         result[name] = cleared if result[name] in (None, []) else result[name]
     heard, spoken = result["audio"]["input"], result["audio"]["output"]
     heard["turn_detection"] = _complete(heard["turn_detection"])
-    heard["format"] = spoken["format"] = PCM
+    for side in (heard, spoken):
+        side["format"] = FORMATS[(side["format"] or PCM).get("type") or "audio/pcm"]
     # Clients ask for a cloud model by name, or for none; what they get is what is here, and the echo says so.
     heard["transcription"] = session["audio"]["input"]["transcription"]
     heard["noise_reduction"] = None
@@ -182,11 +191,6 @@ def _known(session: Mapping[str, Any], fields: Wire) -> Wire:
 def _refuse_unsupported(fields: Wire) -> None:
     if sorted(fields.get("output_modalities") or ["audio"]) == ["audio", "text"]:
         raise _refusal("output_modalities", 'ask for ["audio"] (which comes with its transcript) or ["text"]')
-    audio = fields.get("audio") or {}
-    for side in ("input", "output"):
-        kind = ((audio.get(side) or {}).get("format") or PCM).get("type", "audio/pcm")
-        if kind != "audio/pcm":
-            raise _refusal(f"audio.{side}.format", f"{kind} is not supported yet; use audio/pcm at 24000 Hz")
 
 
 def _refusal(param: str, message: str) -> ClientError:
@@ -232,6 +236,7 @@ def derived(session: Wire) -> Settings:
         tools=tools_of(tools, choice, parallel=parallel, where="session"),
         max_output_tokens=token_limit(session["max_output_tokens"], "session"),
         transcription=session["type"] == "transcription",
+        output_format=session["audio"]["output"]["format"]["type"],
         tandem=tandem,
     )
     if detection is None:

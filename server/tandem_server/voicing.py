@@ -44,7 +44,9 @@ def send_speech(live: Reply, news: PhraseSpoken, shared: SharedState) -> list[Ef
         effects.append(live.output.say(live.phrases[live.shown]))
         live.shown += 1
     binary = live.settings.tandem.audio_frames == "binary"
-    effects.append(SendAudio(live.output.wire.response_id, live.item.id, live.sent, pcm, binary))
+    effects.append(
+        SendAudio(live.output.wire.response_id, live.item.id, live.sent, pcm, binary, live.settings.output_format)
+    )
     offset = live.sent / WIRE_RATE
     live.item.words += tuple(Word(word.text, word.start + offset, word.end + offset) for word in news.words)
     live.sent += len(pcm) // 2

@@ -6,11 +6,12 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from .serving import FAKES, Refused, Served, eventually, launch, refused, serving, start, stop, survivors
 from .talking import calling, tone
@@ -27,14 +28,23 @@ def ended_well(served: Served) -> None:
     assert not served.none_left()
 
 
+@contextmanager
+def own(folder: Path, **settings: object) -> Iterator[Served]:
+    """A server that the test itself may end."""
+    served = start(folder, **FAKES, **settings)
+    try:
+        yield served
+    finally:
+        if served.alive:
+            stop(served)
+        assert served.process.stdout is not None
+        served.process.stdout.close()
+
+
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[Served]:
-    served = start(tmp_path / "data", **FAKES)
-    yield served
-    if served.alive:
-        stop(served)
-    assert served.process.stdout is not None
-    served.process.stdout.close()
+    with own(tmp_path / "data") as served:
+        yield served
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
@@ -179,3 +189,44 @@ def test_engine_that_fails_ends_those_that_started(tmp_path: Path) -> None:
 def test_start_is_said_with_where_it_is(own_server: Served) -> None:
     assert f"http://127.0.0.1:{own_server.port}" in own_server.said
     assert eventually(lambda: own_server.get("/health").status_code == 200)
+
+
+# --- ending without cutting anybody off ------------------------------------------------------------------------------
+
+
+async def test_conversation_may_be_finished_while_nobody_new_is_let_in(tmp_path: Path) -> None:
+    with own(tmp_path / "data", drain_seconds=60) as served:
+        async with calling(served.realtime) as caller:
+            served.children()
+            served.process.send_signal(signal.SIGTERM)
+            assert eventually(lambda: served.get("/ready").status_code == 503)
+            assert served.get("/health").status_code == 200
+            with pytest.raises(InvalidStatus) as refusal:
+                async with calling(served.realtime):
+                    pass
+            done = await caller.turn(tone(1.0))
+        ended_well(served)
+    assert refusal.value.response.status_code == 503
+    assert b"Server is ending" in (refusal.value.response.body or b"")
+    assert done["response"]["status"] == "completed"
+
+
+@pytest.mark.parametrize(("seconds", "signals"), [(0.5, 1), (600, 2)])
+async def test_who_does_not_finish_in_time_is_told_to_come_again(tmp_path: Path, seconds: float, signals: int) -> None:
+    with own(tmp_path / "data", drain_seconds=seconds) as served:
+        async with calling(served.realtime) as caller:
+            served.children()
+            for _ in range(signals):
+                served.process.send_signal(signal.SIGTERM)
+                assert eventually(lambda: "draining" in served.log or not served.alive)
+            with pytest.raises(ConnectionClosed) as closed:
+                await caller.until("never")
+        ended_well(served)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
+
+
+def test_idle_server_that_may_drain_ends_at_once(tmp_path: Path) -> None:
+    with own(tmp_path / "data", drain_seconds=600) as served:
+        served.process.send_signal(signal.SIGTERM)
+        ended_well(served)

@@ -18,6 +18,7 @@ from tandem_server.engines.fake_speech import buzz
 from tandem_server.engines.fakes import FakeRecogniser, FakeResponder, FakeVoice, FakeVoiceActivity
 from tandem_server.equipment import Engines, Limits
 from tandem_server.line import ConnectionLostError, Line, Message
+from tandem_server.metering import Meter, Unmetered
 from tandem_server.record.memory import MemoryStore
 from tandem_server.record.records import TurnRecord, TurnStore
 from tandem_server.session import Session
@@ -159,6 +160,7 @@ class Call:
         store: TurnStore | None = None,
         tandem: TandemSettings | None = None,
         limits: Limits | None = None,
+        meter: Meter | None = None,
         session_id: str = "sess_t",
         client: Client | None = None,
     ) -> None:
@@ -173,6 +175,7 @@ class Call:
             workers or Here(),
             store or MemoryStore(),
             "test",
+            meter or Unmetered(),
         )
         self.line = Line(self.client, limits.away if limits else 0.0)
         self.session = Session(session_id, self.engines, self.line, tandem or TandemSettings(), limits or Limits(), LOG)

@@ -30,6 +30,8 @@ HERE = socket.gethostname()
 )
 def test_the_address_that_is_shown_can_be_opened(bound: str, shown: str, elsewhere: str | None) -> None:
     assert addresses(bound, 8000) == (shown, elsewhere)
+    secure = (shown.replace("http", "https"), elsewhere and elsewhere.replace("http://", "https://"))
+    assert addresses(bound, 8000, tls=True) == secure
 
 
 def test_the_first_starts_download_is_told_to_whoever_waits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

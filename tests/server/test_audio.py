@@ -9,9 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandem_models.signal import SAMPLE_RATE, VAD_FRAME, WIRE_RATE, Audio, Resampler, float_to_pcm16, pcm16_to_float
+from tandem_models.signal import (
+    SAMPLE_RATE,
+    VAD_FRAME,
+    WIRE_RATE,
+    Audio,
+    Resampler,
+    float_to_pcm16,
+    pcm16_to_float,
+    resample,
+)
 from tandem_server.audio import REMEMBERED, AudioInput, decode_base64, levels
 from tandem_server.errors import ClientError
+from tandem_server.formats import AudioFormat, Decoder, Encoder
+from tandem_server.g711 import encode_alaw, encode_mulaw
 
 SECOND = float_to_pcm16(0.5 * np.sin(2 * np.pi * 440 * np.arange(WIRE_RATE) / WIRE_RATE).astype(np.float32))
 
@@ -102,3 +113,61 @@ def test_anything_else_is_a_mistake_of_the_client(audio: str) -> None:
     with pytest.raises(ClientError) as error:
         decode_base64(audio)
     assert (error.value.code, error.value.param) == ("invalid_audio", "audio")
+
+
+# Formats ------------------------------------------------------------------------------------------------------------
+def test_a_telephones_second_is_a_second_and_the_same_sound() -> None:
+    """440 Hz survives; what G.711 adds is below -30 dB of it."""
+    wide = np.concatenate(hear(AudioInput(), SECOND))
+    narrow = float_to_pcm16(resample(pcm16_to_float(SECOND), WIRE_RATE, 8000))
+    for kind, encode in (("audio/pcmu", encode_mulaw), ("audio/pcma", encode_alaw)):
+        heard = np.concatenate(list(AudioInput().frames(encode(narrow), kind)))  # type: ignore[arg-type]
+        assert abs(len(heard) - len(wide)) <= VAD_FRAME
+        middle = slice(2000, 14000)
+        apart = heard[middle] - wide[middle]
+        assert np.sqrt(np.mean(apart**2)) < 0.03 * np.sqrt(np.mean(wide[middle] ** 2))
+
+
+def test_a_change_of_format_loses_no_sample_and_the_clock_goes_on() -> None:
+    audio = AudioInput()
+    telephone = encode_mulaw(float_to_pcm16(resample(pcm16_to_float(SECOND), WIRE_RATE, 8000)))
+    heard = [frame for _ in range(3) for frame in [*audio.frames(SECOND), *audio.frames(telephone, "audio/pcmu")]]
+    # Six seconds are 187.5 frames; only the last stream's filter (a few milliseconds) still holds anything.
+    assert len(heard) in (186, 187)
+    assert audio.heard == len(heard) * VAD_FRAME
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(1, 3000), max_size=20))
+def test_how_a_telephones_audio_is_cut_changes_nothing(cuts: list[int]) -> None:
+    data = bytes(range(256)) * 40
+    expected = np.concatenate(list(AudioInput().frames(data, "audio/pcma")))
+    parts, heard, rest = AudioInput(), [], data
+    for cut in [*cuts, len(data)]:
+        piece, rest = rest[:cut], rest[cut:]
+        heard += list(parts.frames(piece, "audio/pcma"))
+    assert np.array_equal(np.concatenate(heard), expected)
+
+
+def test_a_telephones_sample_is_one_byte() -> None:
+    assert decode_base64("AQID", "audio/pcmu") == b"\x01\x02\x03"
+
+
+@pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
+def test_what_is_encoded_is_a_third_of_the_samples_however_it_is_cut(kind: AudioFormat) -> None:
+    whole, parts = Encoder(kind), Encoder(kind)
+    expected = whole.feed(SECOND) + whole.flush()
+    cut = b"".join(parts.feed(SECOND[begin : begin + 4800]) for begin in range(0, len(SECOND), 4800)) + parts.flush()
+    assert len(expected) == 8000
+    assert cut == expected
+    again = Decoder(kind, WIRE_RATE)
+    back = np.concatenate([again.feed(expected), again.flush()])
+    assert len(back) == WIRE_RATE
+    apart = (back - pcm16_to_float(SECOND))[2000:-2000]
+    assert np.sqrt(np.mean(apart**2)) < 0.03 * np.sqrt(0.5) * 0.5
+
+
+def test_pcm_goes_out_as_it_came() -> None:
+    encoder = Encoder("audio/pcm")
+    assert encoder.feed(SECOND) == SECOND
+    assert encoder.flush() == b""

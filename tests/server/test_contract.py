@@ -20,7 +20,9 @@ from tandem_server.contract import (
     AgentTargetEvent,
     AudioFrame,
     ClientEvent,
+    ClientSecretRequest,
     EntrainmentEvent,
+    ExpiresAfter,
     FeatureMeasure,
     LatencyEvent,
     PitchTrack,
@@ -51,6 +53,8 @@ OURS: list[TandemModel] = [
     ),
     EntrainmentEvent(event_id="e", exchange=3, strategy="match", features={"rate": MEASURE}),
     LatencyEvent(event_id="e", response_id="r", stages_ms={"total": 612.5}),
+    ExpiresAfter(seconds=60),
+    ClientSecretRequest(expires_after=ExpiresAfter(seconds=60)),
 ]  # fmt: skip
 THEIRS: dict[str, dict[str, Any]] = {
     "session.update": {"session": {"type": "realtime", "instructions": "Be kind.", "tandem": {"strength": 1}}},

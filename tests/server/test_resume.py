@@ -11,7 +11,7 @@ import pytest
 from tandem_server.contract import AudioFrame, TandemSettings
 from tandem_server.equipment import Limits
 from tandem_server.line import Message
-from tandem_server.routes.sessions import Held, Sessions
+from tandem_server.routes.sessions import BUSY, ENDING, Held, Sessions
 
 from .callers import SILENCE, SPEECH, Call, Client
 
@@ -109,22 +109,25 @@ async def test_who_is_away_keeps_a_place_until_somebody_needs_it() -> None:
     sessions = Sessions(2)
     calls = [Call(limits=WAITS, session_id=f"sess_{number}") for number in range(3)]
     first, second, third = (Held(call.session, call.line) for call in calls)
-    assert sessions.enter("a", first)
-    assert sessions.enter("b", second)
-    assert sessions.full
-    assert not sessions.enter("c", third)
+    sessions.enter("a", first)
+    assert sessions.closed is None
+    sessions.enter("b", second)
+    assert sessions.closed is BUSY
     await asyncio.gather(*(call.client.until("session.created") for call in calls))
 
     calls[0].client.leave()
     for _ in range(20):  # until the session has noticed
         await asyncio.sleep(0)
     assert (sessions.count, sessions.away, sessions.find("a")) == (2, 1, first)
-    assert sessions.enter("c", third)
+    assert sessions.closed is None
+    sessions.enter("c", third)
     assert sessions.find("a") is None
     await asyncio.wait([calls[0].task])
 
-    sessions.drain()
-    assert sessions.full
+    sessions.draining = True
+    assert sessions.closed is ENDING
+    assert sessions.find("b") is second  # who is in may finish
+    sessions.give_up()
     assert sessions.find("b") is None
     for call in calls[1:]:
         call.client.leave()

@@ -167,12 +167,17 @@ def test_transcription_that_was_turned_off_can_be_turned_on_again() -> None:
     assert on["audio"]["input"]["transcription"] == {"model": "ears"}
 
 
-def test_formats_other_than_pcm_are_refused_and_the_echo_is_complete() -> None:
-    for side in ("input", "output"):
-        error = refused(default(), audio={side: {"format": {"type": "audio/pcmu"}}})
-        assert (error.code, error.param) == ("unsupported_value", f"session.audio.{side}.format")
-        after = update(default(), audio={side: {"format": {"type": "audio/pcm"}}})
-        assert after["audio"][side]["format"] == {"type": "audio/pcm", "rate": 24000}
+@pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_a_telephones_format_is_taken_and_each_side_has_its_own(side: str, kind: str) -> None:
+    other = "output" if side == "input" else "input"
+    after = update(default(), audio={side: {"format": {"type": kind}}})
+    assert after["audio"][side]["format"] == {"type": kind}
+    assert after["audio"][other]["format"] == {"type": "audio/pcm", "rate": 24000}
+    assert derived(after).output_format == (kind if side == "output" else "audio/pcm")
+    for back in ({"type": "audio/pcm"}, {"rate": 24000}, {}, None):
+        again = update(after, audio={side: {"format": back}})
+        assert again["audio"][side]["format"] == {"type": "audio/pcm", "rate": 24000}
 
 
 def test_a_reply_is_spoken_or_written() -> None:

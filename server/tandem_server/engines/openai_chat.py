@@ -160,15 +160,15 @@ class OpenAIChat:
         if isinstance(error, self._openai.APIStatusError):
             told = STATUS.get(error.status_code, "failed; the fault is there, look at its log")
             # The body of a refusal may repeat the key.
-            detail = "" if error.status_code == 401 else f": {error.message[:200]}"
-            return self._error(f"{told} (HTTP {error.status_code}{detail})")
+            quoted = "" if error.status_code == 401 else error.message[:200]
+            return self._error(f"{told} (HTTP {error.status_code})", quoted)
         if isinstance(error, self._openai.APIConnectionError):
             cause = error.__cause__ or error
             return self._error(f"cannot be reached ({cause}); is it running, and is the base URL right?")
-        return self._error(f"broke off its answer ({type(error).__name__}: {str(error)[:200]}); look at its log")
+        return self._error(f"broke off its answer ({type(error).__name__}); look at its log", str(error)[:200])
 
-    def _error(self, told: str) -> EngineError:
-        return EngineError(f"the chat endpoint {self._settings.base_url} {told}", stage="response")
+    def _error(self, told: str, quoted: str = "") -> EngineError:
+        return EngineError(f"the chat endpoint {self._settings.base_url} {told}", stage="response", quoted=quoted)
 
     def _late(self, seconds: float) -> EngineTimeout:
         told = f"did not go on within {seconds:.3g} s; is the model loaded, and fast enough to talk with?"

@@ -1,4 +1,4 @@
-"""The REST reference at /docs: Swagger UI out of a wheel, so that it works offline and under our own content policy."""
+"""The reference: the schema of every message; REST at /docs by Swagger UI from a wheel, offline, under our policy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+
+from tandem_server.schema import message_schema
 
 _PAGE: Final = """\
 <!doctype html>
@@ -28,6 +30,17 @@ _PAGE: Final = """\
 _START: Final = 'SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", validatorUrl: null });\n'
 """In a file of its own: the policy allows no script within a page. Without null a stranger's server would be asked
 whether our schema is valid."""
+
+
+def schema_routes() -> APIRouter:
+    """What OpenAPI has no room for: the messages of the WebSocket."""
+    router = APIRouter()
+
+    @router.get("/v1/realtime/schema", summary="JSON Schema of every message of the WebSocket")
+    async def schema() -> JSONResponse:
+        return JSONResponse(message_schema(), media_type="application/schema+json")
+
+    return router
 
 
 def docs_routes() -> APIRouter:

@@ -1,4 +1,4 @@
-"""REST: health, what is in use, and the conversations that were recorded."""
+"""REST: what is in use, and the conversations that were recorded."""
 
 from __future__ import annotations
 
@@ -10,22 +10,14 @@ from fastapi import APIRouter, HTTPException, Path, Query
 
 from tandem_server.equipment import Engines
 from tandem_server.record.records import ConversationRecord, TurnRecord
-from tandem_server.routes.sessions import Sessions
 from tandem_server.stages.entrain import STRATEGIES
-from tandem_server.telemetry import LoopLag
 
 Json = dict[str, Any]
 
 
-def http_routes(
-    engines: Callable[[], Engines], sessions: Sessions, lag: LoopLag, notes: Callable[[], list[str]]
-) -> APIRouter:
+def http_routes(engines: Callable[[], Engines], notes: Callable[[], list[str]]) -> APIRouter:
     """The router; `notes` are what a person should know about the engines in use."""
     router = APIRouter()
-
-    @router.get("/health", summary="Is the process alive, and how late does its loop run?")
-    async def health() -> Json:
-        return {"status": "ok", "sessions": sessions.count, "away": sessions.away, "loop_lag_ms": lag.summary()}
 
     @router.get("/v1/engines", summary="The engines in use")
     async def in_use() -> Json:

@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from starlette.staticfiles import StaticFiles
 
-from tandem_server.routes.access import Access
+from tandem_server.routes.access import Access, Refusal
 from tandem_server.routes.problems import problem
 
 HEADERS: Final = {
@@ -21,6 +21,10 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+REALTIME: Final = "/v1/realtime"
+"""Where a browser asks whether it would be let in"""
+LONGEST_BODY: Final = 1024 * 1024
+"""Bytes; a session's settings have a quarter as many characters"""
 _DOCS: Final = ("/docs", "/openapi.json")
 
 
@@ -30,9 +34,11 @@ def guard(app: FastAPI, access: Access) -> None:
     @app.middleware("http")
     async def check(request: Request, forward: Callable[[Request], Awaitable[Response]]) -> Response:
         path: str = request.scope["path"]  # what is routed by; `request.url` is made of the Host header too
-        public = not path.startswith(("/v1/", *_DOCS))
+        public = not path.startswith(("/v1/", "/metrics", *_DOCS))
         rules = Access(None, access.hosts, access.origins) if public else access
-        refusal = rules.check(request.headers, [])
+        refusal = rules.check(request.headers, [], for_session=path == REALTIME)
+        if refusal is None:
+            refusal = _too_long(request)
         if refusal is not None:
             headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
             answer: Response = problem(refusal.status, refusal.title, refusal.detail, headers)
@@ -41,6 +47,16 @@ def guard(app: FastAPI, access: Access) -> None:
         for name, value in HEADERS.items():
             answer.headers.setdefault(name, value)
         return answer
+
+
+def _too_long(request: Request) -> Refusal | None:
+    """Bodies are held in memory, so they are bounded, and their length is known before they are read."""
+    if "transfer-encoding" in request.headers:
+        return Refusal(411, "Length required", "send the body with its Content-Length")
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > LONGEST_BODY:
+        return Refusal(413, "Body too long", f"a body holds at most {LONGEST_BODY} bytes")
+    return None
 
 
 def mount(app: FastAPI, folder: Path) -> None:

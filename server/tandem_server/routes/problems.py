@@ -26,8 +26,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        # A union reports every branch; the deepest is the one that was meant. Its name is no field's.
+        first = max(error.errors(), key=lambda one: len(one["loc"]))
+        where = ".".join(part for part in map(str, first["loc"]) if not part[:1].isupper())
         return problem(422, "Invalid request", f"{where}: {first['msg']}")
 
     @app.exception_handler(ClientError)

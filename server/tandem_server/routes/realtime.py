@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Final
@@ -10,108 +9,86 @@ from typing import Final
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from openai.types.realtime import RealtimeTranscriptionSessionCreateRequest
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket
 
 from tandem_server.contract import SessionPreset, TandemSettings
+from tandem_server.dialects import BETA_PROTOCOL, dialect_of
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ClientError, ProtocolViolation, TandemError
-from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
+from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line
+from tandem_server.metrics import Metrics
 from tandem_server.routes.access import Access, Refusal
 from tandem_server.routes.problems import problem
 from tandem_server.routes.sessions import Held, Sessions
+from tandem_server.routes.socket import Socket
 from tandem_server.session import Session
 from tandem_server.telemetry import Log
 
 NORMAL, POLICY, INTERNAL = 1000, 1008, 1011
 """Close codes of RFC 6455 and the IANA registry."""
-_GOODBYES: Final = frozenset({1000, 1001, 1005})
-"""What a client that wants to leave closes with; anything else has cut it off."""
-CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that a close frame may wait to be sent."""
 RETRY_AFTER: Final = 10
 """Seconds a caller is asked to wait when all places are taken."""
-
-
-BUSY: Final = Refusal(503, "All places are taken", "this server holds as many conversations as it may")
+PROTOCOLS: Final = ("realtime", BETA_PROTOCOL)
+"""Subprotocols that we answer with, the one we like best first."""
 OVER: Final = Refusal(
     404, "No such conversation", "it is over, or the server was started anew: connect without session_id"
 )
 
 
-class Socket:
-    """A Starlette WebSocket as the session sees it."""
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-
-    async def receive(self) -> Message:
-        """The next message. Raises ConnectionLostError."""
-        try:
-            message = await self._websocket.receive()
-        except (WebSocketDisconnect, RuntimeError) as error:
-            raise ConnectionLostError from error
-        if message["type"] == "websocket.disconnect":
-            raise ConnectionLostError(final=message.get("code") in _GOODBYES)
-        text: str | None = message.get("text")
-        return text if text is not None else message["bytes"]
-
-    async def send(self, message: Message) -> None:
-        """Send one message. Raises ConnectionLostError."""
-        try:
-            if isinstance(message, bytes):
-                await self._websocket.send_bytes(message)
-            else:
-                await self._websocket.send_text(message)
-        except (WebSocketDisconnect, RuntimeError) as error:
-            raise ConnectionLostError from error
-
-    async def close(self, code: int, reason: str) -> None:
-        """Say goodbye, if anybody is still there; a reason has at most 123 bytes (RFC 6455, 5.5)."""
-        if self._websocket.application_state is WebSocketState.DISCONNECTED:
-            return
-        try:
-            # Who does not read what it was sent does not read this either, and would keep its place for ever.
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._websocket.close(code, reason.encode()[:120].decode(errors="ignore"))
-        except (WebSocketDisconnect, RuntimeError, TimeoutError):
-            return
-
-
 def realtime_routes(
-    engines: Callable[[], Engines], access: Access, sessions: Sessions, tandem: TandemSettings, limits: Limits, log: Log
+    engines: Callable[[], Engines],
+    access: Access,
+    sessions: Sessions,
+    tandem: TandemSettings,
+    limits: Limits,
+    metrics: Metrics,
+    log: Log,
 ) -> APIRouter:
     """The router; `engines` is asked when a caller comes, since they are made at start-up."""
     router = APIRouter()
 
     @router.get("/v1/realtime", summary="Would a WebSocket be let in here? 426 is yes; browsers cannot see why not")
     async def preflight() -> JSONResponse:
-        if sessions.full:
-            return problem(BUSY.status, BUSY.title, BUSY.detail, {"Retry-After": str(RETRY_AFTER)})
+        if sessions.closed is not None:
+            refusal = sessions.closed
+            return problem(refusal.status, refusal.title, refusal.detail, {"Retry-After": str(RETRY_AFTER)})
         return problem(426, "Upgrade required", "this is a WebSocket", {"Upgrade": "websocket"})
 
     @router.websocket("/v1/realtime")
     async def realtime(websocket: WebSocket) -> None:
         offered = list(websocket.scope.get("subprotocols", []))
-        refusal = access.check(websocket.headers, offered)
+        wanted, refusal = (
+            websocket.query_params.get("session_id"),
+            access.check(websocket.headers, offered, for_session=True),
+        )
+        held = None if wanted is None else sessions.find(wanted)
+        if refusal is None:
+            refusal = sessions.closed if wanted is None else _not_resumable(held, websocket)
         if refusal is not None:
+            metrics.refused(refusal.status)
             await _refuse(websocket, refusal)
             return
-        subprotocol = "realtime" if "realtime" in offered else None
-        if "session_id" in websocket.query_params:
-            await _resume(websocket, sessions, subprotocol, log)
+        # A browser that offered protocols takes no answer without one.
+        subprotocol = next((name for name in PROTOCOLS if name in offered), None)
+        socket = Socket(websocket, dialect_of(websocket.headers, offered), limits)
+        if held is not None:
+            await websocket.accept(subprotocol)
+            metrics.resumed()
+            log.info("session_resumed", session=wanted)
+            await _go_on(socket, held, websocket.query_params.get("last_event_id"))
             return
-        session_id = f"sess_{secrets.token_hex(16)}"
-        line = Line(Socket(websocket), limits.away)
-        preset = preset_of(websocket.query_params.get("intent"))
+        secret = access.client_secret(websocket.headers, offered)
+        preset = secret.session if secret is not None else preset_of(websocket.query_params.get("intent"))
+        session_id, line, code = f"sess_{secrets.token_hex(16)}", Line(socket, limits.away), INTERNAL
         session = Session(session_id, engines(), line, tandem, limits, log, preset)
-        if not sessions.enter(session_id, Held(session, line)):
-            await _refuse(websocket, BUSY)
-            return
+        sessions.enter(session_id, Held(session, line))
+        metrics.began()
         try:
             await websocket.accept(subprotocol)
-            await _talk(session_id, session, line, log)
+            code = await _talk(session_id, session, line, log)
         finally:
             sessions.leave(session_id)
+            metrics.ended(code)
 
     return router
 
@@ -121,13 +98,14 @@ def preset_of(intent: str | None) -> SessionPreset | None:
     return RealtimeTranscriptionSessionCreateRequest(type="transcription") if intent == "transcription" else None
 
 
-async def _talk(session_id: str, session: Session, line: Line, log: Log) -> None:
+async def _talk(session_id: str, session: Session, line: Line, log: Log) -> int:
+    """One session from beginning to end: the code it was closed with, as far as that was our decision."""
     code, reason = NORMAL, ""
     log.info("session_began", session=session_id)
     try:
         await session.run()
     except ProtocolViolation as error:
-        code, reason = error.close_code, str(error)
+        code, reason = error.close_code, error.plain
     except ClientTooSlowError:
         code, reason = POLICY, "the client does not read what it is sent"
     except TimeoutError as error:
@@ -135,32 +113,30 @@ async def _talk(session_id: str, session: Session, line: Line, log: Log) -> None
     except ConnectionLostError:
         pass
     except TandemError as error:
-        code, reason = INTERNAL, str(error)
-        log.error("session_failed", session=session_id, error=str(error))
+        code, reason = INTERNAL, error.plain
+        log.error("session_failed", session=session_id, error=error)
     except Exception as error:
         # A bug of ours ends this conversation and no other; uvicorn would only close the socket without a word.
         code, reason = INTERNAL, "internal error"
-        log.exception("session_crashed", session=session_id, error=repr(error))
+        log.exception("session_crashed", session=session_id, error=error)
     await line.close(code, reason)
     log.info("session_ended", session=session_id, code=code, reason=reason)
+    return code
 
 
-async def _resume(websocket: WebSocket, sessions: Sessions, subprotocol: str | None, log: Log) -> None:
-    """Go on with a conversation whose client was cut off; its first connection's task goes on running it."""
-    session_id = websocket.query_params["session_id"]
-    last_event_id = websocket.query_params.get("last_event_id")
-    held = sessions.find(session_id)
+def _not_resumable(held: Held | None, websocket: WebSocket) -> Refusal | None:
+    """Why a conversation cannot be gone on with."""
     if held is None:
-        await _refuse(websocket, OVER)
-        return
+        return OVER
     try:
-        held.line.check(last_event_id)
+        held.line.check(websocket.query_params.get("last_event_id"))
     except ClientError as error:
-        await _refuse(websocket, Refusal(410, "Too much was missed", str(error)))
-        return
-    await websocket.accept(subprotocol)
-    socket = Socket(websocket)
-    log.info("session_resumed", session=session_id)
+        return Refusal(410, "Too much was missed", str(error))
+    return None
+
+
+async def _go_on(socket: Socket, held: Held, last_event_id: str | None) -> None:
+    """A client that was cut off is back; the task of its first connection goes on running the conversation."""
     try:
         await held.line.resume(socket, held.session.greeting(), last_event_id)
     except (ClientError, ClientTooSlowError) as error:

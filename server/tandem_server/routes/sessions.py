@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from tandem_server.line import Line
+from tandem_server.routes.access import Refusal
 from tandem_server.session import Session
+
+BUSY: Final = Refusal(503, "All places are taken", "this server holds as many conversations as it may")
+ENDING: Final = Refusal(503, "Server is ending", "this server lets nobody in any more; another may be there soon")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,10 @@ class Sessions:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held: dict[str, Held] = {}
-        self._draining = False
+        self.started = False
+        """Callers can be served"""
+        self.draining = False
+        """Nobody is let in any more; who was cut off may still come back"""
 
     @property
     def count(self) -> int:
@@ -35,31 +43,29 @@ class Sessions:
         return sum(not held.line.attached for held in self._held.values())
 
     @property
-    def full(self) -> bool:
-        """Is there no place for another?"""
-        return self._draining or (self.count >= self._limit and not self.away)
+    def closed(self) -> Refusal | None:
+        """Why nobody else is let in now."""
+        if self.draining:
+            return ENDING
+        return BUSY if self.count >= self._limit and not self.away else None
 
-    def enter(self, session_id: str, held: Held) -> bool:
-        """Take a place; False when there is none. Who has been away for longest gives way."""
-        if self.full:
-            return False
+    def enter(self, session_id: str, held: Held) -> None:
+        """Take a place, which must be there. Who has been away for longest gives way."""
         if self.count >= self._limit:
             longest = next(name for name, one in self._held.items() if not one.line.attached)
             self._held.pop(longest).line.give_up()
         self._held[session_id] = held
-        return True
 
     def find(self, session_id: str) -> Held | None:
         """A conversation that can be gone on with."""
         held = self._held.get(session_id)
-        return held if held is not None and held.line.resumable and not self._draining else None
+        return held if held is not None and held.line.resumable else None
 
     def leave(self, session_id: str) -> None:
         """Give the place back."""
         self._held.pop(session_id, None)
 
-    def drain(self) -> None:
-        """The server stops: let nobody in, and wait for nobody."""
-        self._draining = True
+    def give_up(self) -> None:
+        """The server ends: nobody who is away is waited for any more."""
         for held in self._held.values():
             held.line.give_up()
