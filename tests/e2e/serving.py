@@ -21,7 +21,7 @@ import psutil
 ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = os.pathsep.join(str(ROOT / name) for name in ("server", "client", "models", "training"))
 FAKES: Final = {"asr": "fake", "voice": "fake", "response": "fake", "vad": "fake"}
-READY: Final = re.compile(r"Open http://(?:127\.0\.0\.1|0\.0\.0\.0):(\d+)")
+READY: Final = re.compile(r"Open (https?)://(?:127\.0\.0\.1|0\.0\.0\.0):(\d+)")
 START_S: Final = 40.0
 """Longest start on a busy machine."""
 STOP_S: Final = 20.0
@@ -78,14 +78,15 @@ class Served:
     said: str
     pids: set[int] = field(default_factory=set)
     """Every child it was ever seen with"""
+    tls: bool = False
 
     @property
     def http(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' * self.tls}://127.0.0.1:{self.port}"
 
     @property
     def realtime(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/v1/realtime"
+        return f"ws{'s' * self.tls}://127.0.0.1:{self.port}/v1/realtime"
 
     @property
     def database(self) -> Path:
@@ -168,7 +169,7 @@ def start(folder: Path, **settings: object) -> Served:
         process.kill()
         process.communicate()
         raise TimeoutError(f"the server did not come up: {said}\n{stderr.read_text('utf-8', 'replace')}")
-    served = Served(process, int(ready.group(1)), folder, stderr, said)
+    served = Served(process, int(ready.group(2)), folder, stderr, said, tls=ready.group(1) == "https")
     served.children()
     return served
 
