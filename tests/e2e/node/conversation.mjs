@@ -102,7 +102,7 @@ export async function useTool(client, speech) {
   const call = (await client.events.next("response.done")).response;
   await client.giveResult?.(call.output[0]);
   const answer = (await client.events.next("response.done")).response;
-  return { call, answer, bytes: client.played() };
+  return { call, answer };
 }
 
 /** Hold the conversation that was asked for, and print it. */
