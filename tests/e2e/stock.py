@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 from openai import AsyncOpenAI
+from openai.resources.beta.realtime.realtime import AsyncRealtimeConnection as BetaConnection
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
 from tandem_models.signal import Audio, pcm16_to_float
@@ -75,6 +76,18 @@ async def talking(served: Served, key: str = "not-needed") -> AsyncIterator[Talk
         talk = Talk(connection)
         created = await talk.until("session.created")
         assert created.session.type == "realtime"
+        yield talk
+
+
+@asynccontextmanager
+async def talking_beta(served: Served, key: str = "not-needed") -> AsyncIterator[Talk[BetaConnection]]:
+    """A connection of the beta dialect, past its session.created. Without `websocket_base_url` it would want TLS."""
+    client = AsyncOpenAI(api_key=key, websocket_base_url=served.realtime.removesuffix("/realtime"), max_retries=0)
+    async with client, client.beta.realtime.connect(model="tandem") as connection:
+        talk = Talk(connection)
+        created = await talk.until("session.created")
+        assert created.session.input_audio_format == "pcm16"
+        assert created.session.modalities
         yield talk
 
 

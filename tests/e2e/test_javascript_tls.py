@@ -7,7 +7,7 @@ from pathlib import Path
 from .conftest import Certificate
 from .javascript import converse, needs_node
 from .serving import Served
-from .stories import check_call, check_heard, check_story
+from .stories import check_heard, check_story
 
 pytestmark = needs_node
 
@@ -19,15 +19,5 @@ def test_conversation_with_an_interruption(
 
     check_story(told)
     check_heard(told)
-    assert told["errors"] == []
-    assert told["mistakes"] == []
-
-
-def test_function_is_asked_for_and_its_result_is_spoken(
-    calling_tls_server: Served, certificate: Certificate, speech: Path
-) -> None:
-    told = converse("openai_npm.mjs", "tool", calling_tls_server, speech, authority=certificate.authority)
-
-    check_call(told)
     assert told["errors"] == []
     assert told["mistakes"] == []

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-from openai import AsyncOpenAI
-from openai.resources.beta.realtime.realtime import AsyncRealtimeConnection
-
 from tandem_models.signal import WIRE_RATE, pcm16_to_float
 
 from .conftest import STORY, TOKEN
 from .serving import Served
-from .stock import Talk, in_order
+from .stock import in_order, talking_beta
 from .talking import AUDIBLE, SILENCE, loudness, tone
 
 AUDIO = "response.audio.delta"
 HEARD_MS = 1000
-
-
-@asynccontextmanager
-async def talking_beta(served: Served) -> AsyncIterator[Talk[AsyncRealtimeConnection]]:
-    """A connection of the beta dialect, past its session.created. Without `websocket_base_url` it would want TLS."""
-    client = AsyncOpenAI(api_key=TOKEN, websocket_base_url=served.realtime.removesuffix("/realtime"), max_retries=0)
-    async with client, client.beta.realtime.connect(model="tandem") as connection:
-        talk = Talk(connection)
-        created = await talk.until("session.created")
-        assert created.session.input_audio_format == "pcm16"
-        assert created.session.modalities
-        yield talk
 
 
 async def test_spoken_turn_is_understood_and_answered(fake_server: Served) -> None:
@@ -99,7 +81,7 @@ async def test_flat_settings_are_echoed(fake_server: Served) -> None:
 
 
 async def test_agent_is_interrupted(talkative_server: Served) -> None:
-    async with talking_beta(talkative_server) as talk:
+    async with talking_beta(talkative_server, TOKEN) as talk:
         await talk.hear(tone(0.8) + SILENCE)
         while len(talk.pcm(AUDIO)) < 2 * WIRE_RATE * HEARD_MS // 1000:
             delta = await talk.until(AUDIO)
@@ -119,23 +101,3 @@ async def test_agent_is_interrupted(talkative_server: Served) -> None:
         assert content.transcript
         assert STORY.startswith(content.transcript)
         assert len(content.transcript.split()) <= 6, "a second's worth of words"
-
-
-async def test_function_is_asked_for_and_its_result_is_spoken(calling_server: Served) -> None:
-    async with talking_beta(calling_server) as talk:
-        parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
-        await talk.connection.session.update(
-            session={"tools": [{"type": "function", "name": "weather", "parameters": parameters}]}
-        )
-        await talk.until("session.updated", "error")
-        await talk.hear(tone(0.8) + SILENCE)
-        arguments = await talk.until("response.function_call_arguments.done")
-        item = (await talk.until("response.output_item.done")).item
-        assert (item.type, item.name, item.arguments) == ("function_call", "weather", arguments.arguments)
-        await talk.until("response.done")
-        await talk.connection.conversation.item.create(
-            item={"type": "function_call_output", "call_id": item.call_id, "output": "it rains in Paris"}
-        )
-        await talk.connection.response.create()
-        answered = await talk.until("response.done", "error")
-        assert answered.response.output[0].content[0].transcript == "The tool said: it rains in Paris"

@@ -8,7 +8,7 @@ from openai.types.realtime import RealtimeFunctionToolParam
 
 from .conftest import TOKEN
 from .serving import Served
-from .stock import in_order, talking
+from .stock import in_order, talking, talking_beta
 from .talking import AUDIBLE, SILENCE, loudness, tone
 
 WEATHER: RealtimeFunctionToolParam = {
@@ -66,3 +66,23 @@ async def test_function_that_is_not_offered_is_not_asked_for(calling_server: Ser
         done = await talk.until("response.done")
         assert [item.type for item in done.response.output] == ["message"]
         assert not talk.of("response.function_call_arguments.done")
+
+
+async def test_function_is_asked_for_in_the_dialect_of_before_ga(calling_server: Served) -> None:
+    async with talking_beta(calling_server, TOKEN) as talk:
+        parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
+        await talk.connection.session.update(
+            session={"tools": [{"type": "function", "name": "weather", "parameters": parameters}]}
+        )
+        await talk.until("session.updated", "error")
+        await talk.hear(tone(0.8) + SILENCE)
+        arguments = await talk.until("response.function_call_arguments.done")
+        item = (await talk.until("response.output_item.done")).item
+        assert (item.type, item.name, item.arguments) == ("function_call", "weather", arguments.arguments)
+        await talk.until("response.done")
+        await talk.connection.conversation.item.create(
+            item={"type": "function_call_output", "call_id": item.call_id, "output": "it rains in Paris"}
+        )
+        await talk.connection.response.create()
+        answered = await talk.until("response.done", "error")
+        assert answered.response.output[0].content[0].transcript == "The tool said: it rains in Paris"
