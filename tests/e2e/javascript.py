@@ -19,7 +19,7 @@ FOLDER: Final = Path(__file__).with_name("node")
 NODE: Final = shutil.which("node")
 LONGEST_S: Final = 120.0
 ASKING: Final = {"by_a_header": "--no-experimental-websocket", "by_a_subprotocol": "--experimental-websocket"}
-"""How `openai-realtime-api` asks for its dialect: by a subprotocol where the platform has a WebSocket, as browsers do."""
+"""How `openai-realtime-api` asks for its dialect; by a subprotocol wherever the platform has a WebSocket of its own."""
 
 OLDEST: Final = 20
 """Of node: the packages want no older one."""
