@@ -11,6 +11,7 @@ from agents import FunctionTool
 from agents.realtime import RealtimeAgent, RealtimePlaybackTracker, RealtimeRunner, RealtimeSession
 from agents.realtime.items import AssistantMessageItem, RealtimeItem
 from agents.realtime.model_events import RealtimeModelEvent, RealtimeModelRawServerEvent
+from agents.realtime.model_inputs import RealtimeModelRawClientMessage, RealtimeModelSendRawMessage
 
 from tandem_models.signal import Audio, pcm16_to_float
 
@@ -58,6 +59,14 @@ class Call:
         await self.hear(pcm + SILENCE)
         await self.until("agent_end")
         await self.hear(bytes(len(self.pcm()) - before))
+
+    async def retrieve(self, item_id: str) -> None:
+        """Ask for an item; the package does so too, but of its own accord."""
+        message: RealtimeModelRawClientMessage = {
+            "type": "conversation.item.retrieve",
+            "other_data": {"item_id": item_id},
+        }
+        await self.session.model.send_event(RealtimeModelSendRawMessage(message=message))
 
     def of(self, kind: str) -> list[Any]:
         return [event for event in self.events if event.type == kind]
