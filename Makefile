@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help serve talk test check format bench clean
+.PHONY: help serve talk test check node-clients format bench clean
 
 help:  ## Show these targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 serve: $(VENV)/.installed  ## Install if needed and start the server on http://127.0.0.1:8000 (ARGS="--port 9000")
 	@$(BIN)/tandem serve $(ARGS)
@@ -26,6 +26,9 @@ check: $(VENV)/.tested  ## Lint, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+node-clients:  ## Install the JavaScript clients that the end-to-end tests run; without them those tests skip
+	cd tests/e2e/node && npm ci --ignore-scripts
+
 format: $(VENV)/.tested  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -34,7 +37,7 @@ bench: $(VENV)/.tested  ## Measure latency, load and memory, 15-20 minutes (ARGS
 	$(BIN)/python -m tests.bench.latency $(ARGS)
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/e2e/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

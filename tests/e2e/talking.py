@@ -22,6 +22,8 @@ PATIENCE: Final = 30.0
 CHUNK: Final = 2 * WIRE_RATE // 10
 SILENCE: Final = bytes(2 * WIRE_RATE)
 """One second."""
+AUDIBLE: Final = 0.01
+"""Root mean square of quiet speech"""
 
 
 def tone(seconds: float, level: float = 0.3, pitch: float = 150.0) -> bytes:

@@ -2,80 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
-from openai import AsyncOpenAI
-from openai.resources.realtime.realtime import AsyncRealtimeConnection
 from websockets.exceptions import ConnectionClosed
 
-from tandem_models.signal import WIRE_RATE, Audio, pcm16_to_float
+from tandem_models.signal import WIRE_RATE
 
 from .conftest import STEADY
 from .serving import Served
-from .talking import CHUNK, PATIENCE, SILENCE, encoded, loudness, recording
-
-AUDIBLE = 0.01
-"""Root mean square of quiet speech"""
-
-
-class Talk:
-    """A conversation through the client; `events` is all it was told."""
-
-    def __init__(self, connection: AsyncRealtimeConnection) -> None:
-        self.connection = connection
-        self.events: list[Any] = []
-
-    async def until(self, *kinds: str) -> Any:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                event = await self.connection.recv()
-                self.events.append(event)
-                if event.type in kinds:
-                    return event
-
-    async def hear(self, pcm: bytes) -> None:
-        for start in range(0, len(pcm), CHUNK):
-            await self.connection.input_audio_buffer.append(audio=encoded(pcm[start : start + CHUNK]))
-
-    def kinds(self) -> list[str]:
-        return [event.type for event in self.events]
-
-    def of(self, kind: str) -> list[Any]:
-        return [event for event in self.events if event.type == kind]
-
-    def audio(self) -> Audio:
-        deltas = self.of("response.output_audio.delta")
-        return pcm16_to_float(b"".join(base64.b64decode(event.delta) for event in deltas))
-
-
-@asynccontextmanager
-async def talking(served: Served) -> AsyncIterator[Talk]:
-    client = AsyncOpenAI(api_key="not-needed", base_url=f"{served.http}/v1", max_retries=0)
-    async with client, client.realtime.connect(model="tandem") as connection:
-        talk = Talk(connection)
-        created = await talk.until("session.created")
-        assert created.session.type == "realtime"
-        yield talk
-
-
-@pytest.fixture(scope="session")
-def question(shared_data: Path) -> tuple[bytes, str]:
-    """A recording that PocketSphinx understands, and its words."""
-    name = "turn_off_the_living_room_lamp"
-    return recording(shared_data / "speech" / "voxforge_rhasspy" / f"{name}.flac"), name.replace("_", " ")
-
-
-def in_order(kinds: list[str], *wanted: str) -> bool:
-    """Do these come one after the other, whatever is between?"""
-    rest = iter(kinds)
-    return all(kind in rest for kind in wanted)
+from .stock import in_order, talking
+from .talking import AUDIBLE, SILENCE, loudness
 
 
 async def test_spoken_turn_is_understood_and_answered(real_server: Served, question: tuple[bytes, str]) -> None:
