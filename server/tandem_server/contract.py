@@ -94,6 +94,9 @@ class TandemSettings(TandemModel):
     """The features the strategy may move; the others stay the voice's own."""
     speculate: bool = True
     """Prepare the reply in every pause that may be the end, though the responder is then asked in vain now and then."""
+    events: bool = False
+    """Send `tandem.*` events. A client that sends a `tandem` object knows them and gets them unless it says no; to the
+    others they would be errors (openai-agents for Python refuses types it does not know)."""
     user_id: str | None = Field(default=None, max_length=128)
     """Keeps the speaker's normaliser from one conversation to the next."""
     audio_frames: Literal["base64", "binary"] = "base64"

@@ -18,7 +18,7 @@ from openai.types.realtime import InputAudioBufferAppendEvent, SessionUpdateEven
 from tandem_models.extract import Block, BlockFeatures, analyse
 from tandem_models.signal import SAMPLE_RATE
 from tandem_server.audio import AudioInput, decoded, levels
-from tandem_server.contract import AudioFrame, SessionPreset, TandemSettings, parse_client_event, to_json
+from tandem_server.contract import AudioFrame, SessionPreset, TandemModel, TandemSettings, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
     Arm,
@@ -282,6 +282,8 @@ class Session:
     def _do(self, effect: Effect) -> None:
         self._engines.meter.performed(effect)
         match effect:
+            case Send(TandemModel()) if not self._conversation.session["tandem"]["events"]:
+                pass
             case Send() | SendAudio():
                 for event_id, message in self._messages.of(effect):
                     self._outgoing.put(event_id, message)

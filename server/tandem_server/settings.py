@@ -136,6 +136,8 @@ def merged(session: Wire, update: Update) -> Wire:
         fields.pop(fixed, None)
     _refuse_unsupported(fields)
     result = _deep_merge(session, _known(session, fields))
+    if isinstance(fields.get("tandem"), dict) and "events" not in fields["tandem"]:
+        result["tandem"]["events"] = True
     for name, cleared in _CLEARED.items():
         result[name] = cleared if result[name] in (None, []) else result[name]
     heard, spoken = result["audio"]["input"], result["audio"]["output"]

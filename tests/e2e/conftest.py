@@ -49,7 +49,7 @@ def steady_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def talkative_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Fakes that tell a long story, always in the same voice, to whoever has the token."""
-    settings = {**FAKES, "response": f"fake:{STORY}", "strategy": "neutral", "token": TOKEN}
+    settings = {**FAKES, "response": f"fake:{STORY}", "strategy": "neutral", "token": TOKEN, "resume_seconds": 30}
     with serving(tmp_path_factory.mktemp("talkative"), **settings) as served:
         yield served
 

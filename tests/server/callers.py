@@ -178,7 +178,9 @@ class Call:
             meter or Unmetered(),
         )
         self.line = Line(self.client, limits.away if limits else 0.0)
-        self.session = Session(session_id, self.engines, self.line, tandem or TandemSettings(), limits or Limits(), LOG)
+        self.session = Session(
+            session_id, self.engines, self.line, tandem or TandemSettings(events=True), limits or Limits(), LOG
+        )
         self.task = asyncio.create_task(self.session.run())
 
     @property

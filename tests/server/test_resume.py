@@ -48,7 +48,7 @@ def name(message: Message) -> str:
 
 async def whole(binary: bool) -> tuple[list[str], list[dict[str, Any]]]:
     """A conversation of one exchange that is not cut: event ids without those of `session.created`, and events."""
-    call = Call(tandem=TandemSettings(audio_frames="binary" if binary else "base64"))
+    call = Call(tandem=TandemSettings(audio_frames="binary" if binary else "base64", events=True))
     call.client.speak()
     await call.client.until("response.done")
     await call.end()
@@ -60,7 +60,11 @@ async def test_wherever_it_is_cut_every_message_comes_once_and_in_order(binary: 
     expected, _ = await whole(binary)
     for cut in range(2, len(expected) - 1, 5):
         client, back = Brittle(cut), Client()
-        call = Call(tandem=TandemSettings(audio_frames="binary" if binary else "base64"), limits=WAITS, client=client)
+        call = Call(
+            tandem=TandemSettings(audio_frames="binary" if binary else "base64", events=True),
+            limits=WAITS,
+            client=client,
+        )
         client.speak()
         await client.missed.wait()
         unread = cut % 2  # the last message got lost on the way, or was read
