@@ -5,7 +5,8 @@ every pause how long it would have been waited there (`endpointing_data.py` says
 knob, `silence_duration_ms`, is turned from 100 ms to 3 s; each place of it is a point: the mean wait at ends of turns,
 and the share of held pauses (or of turns) in which the speaker would have been cut off. Prints the endpoint of
 `stages/endpoint.py` beside fixed silence, what each cue and the adaptation to the speaker contribute, and what fitting
-to the other dialogues would give. Nothing that is shipped was fitted to these recordings.
+to the other dialogues would give; and the same, without the voice, on the word times of `endpointing_words.py`.
+Nothing that is shipped was fitted to these recordings.
 
 Listening takes minutes and is kept in `--cache`, so that the curve is drawn in seconds; `--again` listens once more.
 Waits are those of the model, to the millisecond; the server rounds them to frames of 32 ms.
@@ -34,11 +35,16 @@ from tandem_server.stages.endpoint_fit import fit
 
 from .endpointing_curves import KNOB, Curve, Heard, Policy, Rate, Saving, at, savings
 from .endpointing_data import CORPORA, Pause, collect, load, save
+from .endpointing_words import map_task
 
 SILENCES: Final = (200, 300, 400, 500, 600, 800, 1000, 1200)
 SHOWN: Final = (200, 350, 500, 800, 1200)
 CUES: Final = ("fall", "decay", "lengthening", "words", "stability")
 _RATES: Final[tuple[Rate, ...]] = ("pauses", "turns")
+_WORDS: Final = "maptask"
+FOLDERS: Final = {name: corpus.folder for name, corpus in CORPORA.items()} | {_WORDS: "hcrc_maptask_timing"}
+_SPEAKERS: Final = 10
+"""With fewer there is no unluckiest tenth."""
 _SEMANTIC_MS: Final = 4000
 """The longest wait of semantic_vad at its default eagerness"""
 
@@ -47,22 +53,23 @@ def pauses_of(name: str, data: Path, cache: Path, again: bool) -> list[Pause]:
     """From the cache, or from the recordings."""
     kept = cache / f"{name}.jsonl"
     if again or not kept.is_file():
-        save(asyncio.run(collect(name, data)), kept)
+        save(map_task(data) if name == _WORDS else asyncio.run(collect(name, data)), kept)
     return load(kept)
 
 
 def policies(pauses: Sequence[Pause]) -> list[Policy]:
     """All that are compared, fixed silence first and the shipped endpoint second."""
     heard = Heard.of(pauses)
-    said = Heard.of(pauses, reference=True)
     found = [
         Policy("fixed silence", heard, fixed=True),
         Policy("endpoint", heard),
         Policy(f"up to {_SEMANTIC_MS // 1000} s", heard, limit_ms=_SEMANTIC_MS),
         Policy("not adapting", heard, adapts=False),
-        *(Policy(f"without {cue}", heard.without(cue)) for cue in CUES),
-        Policy("reference words", said),
     ]
+    if not any(pause.pitch for pause in pauses):
+        return [*found, Policy("without words", heard.without("words"))]
+    found += [Policy(f"without {cue}", heard.without(cue)) for cue in CUES]
+    found.append(Policy("reference words", Heard.of(pauses, reference=True)))
     if len({pause.dialogue for pause in pauses}) in range(2, 20):
         found.append(Policy("fitted, one left out", heard, heard.left_out()))
     return found
@@ -89,6 +96,13 @@ def describe(name: str, pauses: Sequence[Pause], all_: Sequence[Policy]) -> None
         if dialogues > 1:  # one recording drawn again is the same recording
             for title, side in (("  95 % from", "low_ms"), ("  to", "high_ms")):
                 print(f"{title:22}" + "".join(f"{getattr(one, side):8.0f}" for one in table[1][1]))
+    if len(fixed.speakers) >= _SPEAKERS:
+        print(
+            f"\nheld pauses cut off, %, of the unluckiest tenth of {len(fixed.speakers)} speakers, at the same of all"
+        )
+        for policy in all_[:4]:
+            shares = [float(fixed.points("pauses")[0][at(silence)]) for silence in SILENCES]
+            print(f"{policy.name:22}" + "".join(f"{100 * policy.curve.unluckiest(share):8.1f}" for share in shares))
 
 
 def figures(all_: Sequence[Policy]) -> dict[str, Any]:
@@ -141,17 +155,17 @@ def main() -> None:
     shared = Path(os.environ.get("TANDEM_SHARED", Path(__file__).resolve().parents[3] / "shared"))
     parser.add_argument("--data", type=Path, default=shared / "data", help="the folder that holds the recordings")
     parser.add_argument("--dialogues", type=Path, help="your own instead: a folder of stereo dialogues")
-    parser.add_argument("--only", choices=CORPORA, action="append", help="these recordings only")
+    parser.add_argument("--only", choices=FOLDERS, action="append", help="these recordings only")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "tandem-endpointing")
     parser.add_argument("--again", action="store_true", help="listen again, whatever the cache holds")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves of the dialogues")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     parser.add_argument("--fit", type=Path, metavar="FILE", help="fit a model to the dialogues and write it")
     options = parser.parse_args()
-    names = ["dialogues"] if options.dialogues else options.only or list(CORPORA)
+    names = ["dialogues"] if options.dialogues else options.only or list(FOLDERS)
     written: dict[str, Any] = {}
     for name in names:
-        folder = options.dialogues or options.data / CORPORA[name].folder
+        folder = options.dialogues or options.data / FOLDERS[name]
         if not folder.is_dir():
             parser.error(f"no recordings in {folder}; name the folder that holds them with --data or --dialogues")
         pauses = pauses_of(name, folder, options.cache, options.again or options.dialogues is not None)

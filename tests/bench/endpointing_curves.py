@@ -3,10 +3,11 @@ off, the curves of both as the knob turns, and the same over dialogues drawn aga
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +24,11 @@ from .endpointing_data import Pause
 Numbers = NDArray[np.float64]
 Rate = Literal["pauses", "turns"]
 
-KNOB: Final = tuple(int(silence) for silence in np.unique(np.geomspace(100, 3000, 140).round()))
+KNOB: Final = tuple(int(silence) for silence in np.unique(np.geomspace(100, 3000, 100).round()))
 """Milliseconds of `silence_duration_ms` that are tried"""
-_DRAWS: Final = 2000
+_DRAWS: Final = 1000
+_ENOUGH: Final = 15
+"""Held pauses of a speaker that make a share"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class Curve:
     turns_cut: Numbers
     waits: Numbers
     """(KNOB, ends)"""
+    speakers: Numbers
+    """(speakers, KNOB): share of the held pauses cut off, of each speaker with enough of them"""
 
     @classmethod
     def of(cls, pauses: Sequence[Pause], waits: Numbers) -> Curve:
@@ -112,18 +117,29 @@ class Curve:
         ends = np.array([pause.end for pause in pauses])
         lasted = np.array([np.inf if pause.lasted_ms is None else pause.lasted_ms for pause in pauses])
         cut = (~ends & (lasted >= waits)).astype(np.float64)
-        dialogue = _members([pause.dialogue for pause in pauses])
-        turn = _members([f"{pause.dialogue} {pause.speaker} {pause.turn}" for pause in pauses])
-        of_turn = (dialogue @ turn.T > 0.0).astype(np.float64)
-        return cls(
-            ends=dialogue @ ends,
-            delay=dialogue @ (waits * ends).T,
-            holds=dialogue @ ~ends,
-            cut=dialogue @ cut.T,
-            turns=of_turn.sum(axis=1),
-            turns_cut=of_turn @ (turn @ cut.T > 0.0),
-            waits=waits[:, ends],
+        dialogue = np.array([pause.dialogue for pause in pauses])
+        turn, first, of_turn = np.unique(
+            [f"{pause.dialogue} {pause.speaker} {pause.turn}" for pause in pauses],
+            return_index=True,
+            return_inverse=True,
         )
+        turn_cut = _sums(of_turn, cut.T) > 0.0
+        return cls(
+            ends=_sums(dialogue, ends),
+            delay=_sums(dialogue, (waits * ends).T),
+            holds=_sums(dialogue, ~ends),
+            cut=_sums(dialogue, cut.T),
+            turns=_sums(dialogue[first], np.ones(len(turn))),
+            turns_cut=_sums(dialogue[first], turn_cut),
+            waits=waits[:, ends],
+            speakers=_by_speaker(pauses, ends, cut),
+        )
+
+    def unluckiest(self, share: float) -> float:
+        """Share cut off of the speaker who fares worse than nine in ten, where so many of all are cut off."""
+        cut = self.points("pauses")[0]
+        order = np.argsort(cut, kind="stable")
+        return float(np.interp(share, cut[order], np.quantile(self.speakers, 0.9, axis=0)[order]))
 
     def points(self, rate: Rate, counts: Numbers | None = None) -> tuple[Numbers, Numbers]:
         """(share cut, mean delay in ms), each (KNOB,); or (draws, KNOB) with each dialogue counted so many times."""
@@ -134,11 +150,12 @@ class Curve:
         return (share[0], delay[0]) if counts is None else (share, delay)
 
 
-def least_delay(points: tuple[Numbers, Numbers], share: Numbers | float) -> Numbers:
-    """The least mean delay at which no more than this share is cut off; infinite when the knob does not go so far."""
-    cut, delay = points
-    allowed = cut <= np.asarray(share)[..., None] + 1e-9
-    return np.asarray(np.where(allowed, delay, np.inf).min(axis=-1), np.float64)
+def least_delay(points: tuple[Numbers, Numbers], share: float) -> float:
+    """The least mean delay at which this share is cut off, between two places of the knob in proportion; infinite when
+    the knob does not go so far. Points (KNOB,)."""
+    order = np.argsort(points[0], kind="stable")
+    cut, delay = points[0][order], np.minimum.accumulate(points[1][order])
+    return float(np.interp(share, cut, delay)) if share >= cut[0] else math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +187,14 @@ def savings(fixed: Curve, policy: Curve, silences: Sequence[int], rate: Rate) ->
     found = []
     for silence in silences:
         place = at(silence)
-        share, shares = once[0][place], again[0][:, place]
-        saved = least_delay(again, shares) - least_delay(policy_again, shares)
+        share = float(once[0][place])
+        saved = [
+            least_delay((cut, delay), cut[place]) - least_delay((policy_cut, policy_delay), cut[place])
+            for cut, delay, policy_cut, policy_delay in zip(*again, *policy_again, strict=True)
+        ]
         low, high = np.quantile(saved, (0.025, 0.975)) if np.isfinite(saved).all() else (np.nan, np.nan)
-        waits = [float(least_delay(points, share)) for points in (once, policy_once)]
-        found.append(Saving(silence, float(share), waits[0], waits[1], float(low), float(high)))
+        waits = least_delay(once, share), least_delay(policy_once, share)
+        found.append(Saving(silence, share, *waits, float(low), float(high)))
     return found
 
 
@@ -183,9 +203,19 @@ def at(silence: int) -> int:
     return int(np.argmin(np.abs(np.array(KNOB) - silence)))
 
 
-def _members(groups: Sequence[str]) -> Numbers:
-    """(groups, elements): 1 where an element is of that group, groups in order of their names."""
-    return np.array([[float(one == group) for one in groups] for group in sorted(set(groups))])
+def _by_speaker(pauses: Sequence[Pause], ends: NDArray[np.bool_], cut: Numbers) -> Numbers:
+    speaker = np.array([pause.dialogue + pause.speaker for pause in pauses])
+    holds = _sums(speaker, ~ends)
+    enough = holds >= _ENOUGH
+    return np.asarray(_sums(speaker, cut.T)[enough] / holds[enough, None], np.float64)
+
+
+def _sums(groups: NDArray[Any], values: NDArray[Any]) -> Numbers:
+    """Values (elements, ...) added up by group, groups in order of their names."""
+    names, places = np.unique(groups, return_inverse=True)
+    total = np.zeros((len(names), *values.shape[1:]))
+    np.add.at(total, places, values)
+    return total
 
 
 def _evidence(pause: Pause, reference: bool) -> Evidence:
