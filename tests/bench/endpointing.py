@@ -26,6 +26,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,11 +34,10 @@ import numpy as np
 
 from tandem_server.stages.endpoint_fit import fit
 
-from .endpointing_curves import KNOB, Curve, Heard, Policy, Rate, Saving, at, savings
+from .endpointing_curves import KNOB, SILENCES, Curve, Heard, Policy, Rate, Saving, at, savings
 from .endpointing_data import CORPORA, Pause, collect, load, save
 from .endpointing_words import map_task
 
-SILENCES: Final = (200, 300, 400, 500, 600, 800, 1000, 1200)
 SHOWN: Final = (200, 350, 500, 800, 1200)
 CUES: Final = ("fall", "decay", "lengthening", "words", "stability")
 _RATES: Final[tuple[Rate, ...]] = ("pauses", "turns")
@@ -162,6 +162,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     parser.add_argument("--fit", type=Path, metavar="FILE", help="fit a model to the dialogues and write it")
     options = parser.parse_args()
+    if options.plot and find_spec("matplotlib") is None:
+        parser.error("drawing needs matplotlib: pip install 'tandem-dialogue[test]'")
     names = ["dialogues"] if options.dialogues else options.only or list(FOLDERS)
     written: dict[str, Any] = {}
     for name in names:

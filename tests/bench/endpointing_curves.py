@@ -24,7 +24,9 @@ from .endpointing_data import Pause
 Numbers = NDArray[np.float64]
 Rate = Literal["pauses", "turns"]
 
-KNOB: Final = tuple(int(silence) for silence in np.unique(np.geomspace(100, 3000, 100).round()))
+SILENCES: Final = (200, 300, 400, 500, 600, 800, 1000, 1200)
+"""Milliseconds of fixed silence that are compared"""
+KNOB: Final = tuple(sorted({*SILENCES, 350, *(round(silence) for silence in np.geomspace(100, 3000, 100).tolist())}))
 """Milliseconds of `silence_duration_ms` that are tried"""
 _DRAWS: Final = 1000
 _ENOUGH: Final = 15
