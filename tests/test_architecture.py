@@ -29,7 +29,8 @@ PURE = (
     "turn", "reply", "reply_wire", "turn_wire", "manner_wire", "live_reply", "response_output", "voicing", "drafting",
     "conversation", "conversation_events", "client_events", "item_events", "client_items", "response_requests",
     "listening", "speaking", "asides", "idling", "items", "usage", "settings", "tool_settings", "shared_state",
-    "stages/endpoint", "stages/entrain", "stages/protocols", "stages/sentences", "stages/markup",
+    "stages/cues", "stages/endpoint", "stages/endpoint_fit", "stages/entrain", "stages/pauses", "stages/protocols",
+    "stages/sentences", "stages/markup",
 )  # fmt: skip
 """The core: no task, no socket, no clock. Named here one by one, since the contract of import-linter names folders."""
 IMPURE = {"asyncio", "time", "threading", "socket", "datetime", "fastapi", "starlette", "websockets", "torch"}

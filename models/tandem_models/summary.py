@@ -43,6 +43,8 @@ class TurnProsody:
     """Pitch every 10 ms, semitones re 100 Hz; None is unvoiced."""
     quartiles: tuple[float, float] | None
     """Lower and upper quartile of F0, Hertz; what the next turn's pitch range is made from."""
+    loudness: tuple[float | None, ...] = ()
+    """Intensity every 10 ms, dB as in `BlockFeatures`; None where nothing was measured."""
 
     @property
     def weight(self) -> float:
@@ -69,7 +71,7 @@ def summarise(
     flags = ["repaired"] if repaired else []
     if unheard:
         empty = (None,) * sum(block.length // HOP for block in blocks)
-        return TurnProsody(MISSING, duration, 0.0, (*flags, unheard), empty, None)
+        return TurnProsody(MISSING, duration, 0.0, (*flags, unheard), empty, None, empty)
 
     clipped = sum(block.clipped for block in blocks) > _CLIPPED_SHARE * samples
     intensity = np.concatenate([block.intensity for block in blocks])
@@ -89,8 +91,9 @@ def summarise(
         duration,
         float(voiced.sum()) * HOP / SAMPLE_RATE,
         (*flags, *(name for name, holds in reasons if holds)),
-        tuple(None if math.isnan(value) else value for value in pitch.tolist()),
+        _track(pitch),
         _quartiles(pitch[voiced]) if enough else None,
+        _track(intensity),
     )
 
 
@@ -144,6 +147,11 @@ def _rate(syllables: int | None, phonation: float | None) -> float | None:
         return None
     enough = syllables >= _FEWEST_SYLLABLES and phonation >= _LEAST_PHONATION
     return math.log(syllables / phonation) if enough else None
+
+
+def _track(frames: Frames) -> tuple[float | None, ...]:
+    """With None for NaN."""
+    return tuple(None if math.isnan(value) else value for value in frames.tolist())
 
 
 def _quartiles(pitch: Frames) -> tuple[float, float]:

@@ -18,7 +18,7 @@ by `python -m tandem_server.draw_turns > server/TURN.md`; a test fails when they
 Time is samples heard: a `Frame` comes with every 32 ms of audio and carries the speech probability of the voice
 activity detector. A pause is settled early: recogniser and prosody finish what was said so far, so that when the
 silence has lasted long enough (`patience_spent`) nothing is left to wait for. How long that is,
-`stages/endpoint.py` decides from the words and the melody before the pause.
+`stages/endpoint.py` decides from the words and the voice before the pause, and from the speaker's earlier pauses.
 
 ```mermaid
 {turn}```

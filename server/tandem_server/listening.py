@@ -29,8 +29,10 @@ from tandem_server.errors import ClientError
 from tandem_server.items import Item
 from tandem_server.record.records import TurnRecord
 from tandem_server.shared_state import SharedState, by_name, milliseconds
-from tandem_server.stages.endpoint import Evidence, final_fall, patience
+from tandem_server.stages.cues import UNHEARD, ending
+from tandem_server.stages.endpoint import SHIPPED, Evidence, patience
 from tandem_server.stages.entrain import UserScores
+from tandem_server.stages.pauses import SpeakerPauses
 from tandem_server.stages.protocols import Transcript, Word
 from tandem_server.turn_wire import TurnWire
 
@@ -44,6 +46,9 @@ _ONSET_MARGIN: Final = 160 * SAMPLES_PER_MS
 """Samples before the first voiced frame after a pause that the recogniser gets too: soft onsets."""
 SOFT: Final = 35.0
 """dB below the loudest frame of the turn: whatever is softer is not speech any more, though the detector lingers."""
+CUT_OFF: Final = 1500 * SAMPLES_PER_MS
+"""Samples of silence after which who speaks again is going on with the turn that was closed meanwhile: too soon to
+have heard an answer."""
 _COUGH: Final = 0.4
 """Seconds of voice; a turn without words and with less voice than this was no turn."""
 
@@ -120,6 +125,9 @@ class Listening:
         self._state: turn.State = turn.Quiet()
         self._turns: dict[int, UserTurn] = {}
         self._evidence: Evidence | None = None
+        self._pauses = SpeakerPauses(SHIPPED.pauses)
+        self._ended: int | None = None
+        """Last sample of speech in the turn that silence closed last"""
         self._loudest = 0.0
         """dB, of the open turn"""
         self._quiet_since = 0
@@ -156,7 +164,8 @@ class Listening:
             self._quiet_since = news.end - VAD_FRAME + audible[-1] * VAD_FRAME // len(news.levels)
         settings = self._shared.settings.turn
         if self._evidence is not None:
-            settings = replace(settings, patience=patience(settings.patience, self._evidence))
+            waited = patience(settings.patience, self._evidence, self._pauses, settings.most_patience)
+            settings = replace(settings, patience=waited)
         if agent_audible:
             settings = replace(settings, min_speech=max(settings.min_speech, BARGE_IN))
         return self._step(turn.Frame(news.end, news.probability, self._quiet_since), settings)
@@ -210,9 +219,9 @@ class Listening:
         effects = self._show(user, news.transcript.text.split()) if news.transcript else []
         if user.closed is not None:
             return effects + self._complete(news.turn, user)
-        fall = final_fall(news.measured.track) if news.measured else None
+        voice = ending(news.measured.track, news.measured.loudness) if news.measured else UNHEARD
         text = news.transcript.text if news.transcript else ""
-        self._evidence = Evidence(text, fall, _kept(user.last_words, text.split())) if news.transcript else None
+        self._evidence = Evidence(text, voice, kept(user.last_words, text.split())) if news.transcript else None
         scores = self._scores(news.measured) if news.measured else None
         return [*effects, UserPaused(text, scores)] if text else effects
 
@@ -236,7 +245,8 @@ class Listening:
         return [Disarm(f"turn:{number}"), report, *lost]
 
     def _step(self, event: turn.Event, settings: turn.TurnSettings) -> list[Effect | Notice]:
-        self._state, wanted = turn.step(self._state, event, settings)
+        before = self._state
+        self._state, wanted = turn.step(before, event, settings)
         effects: list[Effect | Notice] = []
         for effect in wanted:
             match effect:
@@ -245,6 +255,8 @@ class Listening:
                 case turn.Settle():
                     effects += self._settle(effect.turn)
                 case turn.Resume():
+                    assert isinstance(before, turn.Pausing)
+                    self._pauses = self._pauses.heard((effect.at - before.since) / SAMPLES_PER_MS)
                     self._evidence = None
                     self._turns[effect.turn].settled = False
                     effects += [UserWentOn(), ListenOn(effect.turn, effect.at - _ONSET_MARGIN)]
@@ -258,6 +270,8 @@ class Listening:
 
     def _open(self, opened: turn.OpenTurn) -> list[Effect | Notice]:
         shared = self._shared
+        if self._ended is not None and opened.start - self._ended < CUT_OFF:
+            self._pauses = self._pauses.heard((opened.start - self._ended) / SAMPLES_PER_MS)
         start = max(opened.start - shared.settings.padding, self._used, 0)
         start -= start % VAD_FRAME  # audio is kept in frames, and the times of words count from the first
         user = UserTurn(TurnWire(shared, shared.item_id()), start, announced=not shared.settings.turn.manual)
@@ -275,6 +289,7 @@ class Listening:
         shared = self._shared
         user = self._turns[closed.turn]
         user.closed, user.closed_now, self._used, self._evidence = closed, shared.now, closed.at, None
+        self._ended = closed.speech_end if closed.reason == "silence" else None
         effects: list[Effect | Notice] = []
         if user.announced:
             effects.append(user.wire.stopped(milliseconds(closed.at)))
@@ -370,7 +385,7 @@ class Listening:
         return [user.wire.delta(delta)]
 
 
-def _kept(guess: list[str], words: list[str]) -> bool:
+def kept(guess: list[str], words: list[str]) -> bool:
     """Is the last word of the guess still there? Words that came since are no change: guesses lag behind."""
     return bool(guess) and len(words) >= len(guess) and words[len(guess) - 1] == guess[-1]
 

@@ -53,7 +53,8 @@ SEMANTIC_VAD: Final[Wire] = {
 }
 MOST_CHARACTERS: Final = 262_144
 """Of a session as JSON: it is kept, and sent back with every update."""
-_EAGERNESS_SILENCE_MS: Final = {"low": 800, "medium": 500, "auto": 500, "high": 350}
+_EAGERNESS_MS: Final = {"low": (800, 8_000), "medium": (500, 4_000), "auto": (500, 4_000), "high": (350, 2_000)}
+"""Silence without evidence, and at most: OpenAI's longest waits"""
 _HYSTERESIS: Final = 0.15
 """Silero's own distance between its two thresholds."""
 MOST_OUTPUT_TOKENS: Final = 4096
@@ -272,7 +273,8 @@ def _idle_timeout(detection: Wire) -> int | None:
 
 def _turn_settings(detection: Wire) -> TurnSettings:
     if detection["type"] == "semantic_vad":
-        return TurnSettings(patience=_EAGERNESS_SILENCE_MS[detection["eagerness"]] * SAMPLES_PER_MS)
+        silence, most = _EAGERNESS_MS[detection["eagerness"]]
+        return TurnSettings(patience=silence * SAMPLES_PER_MS, most_patience=most * SAMPLES_PER_MS)
     where = "audio.input.turn_detection.threshold"
     on = _within(where, detection["threshold"], 0.05, 0.99)
     patience = _milliseconds(detection, "silence_duration_ms", 500, 50, 10_000)

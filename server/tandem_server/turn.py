@@ -35,6 +35,8 @@ class TurnSettings:
     """Silence after which what was said so far is finalised, in case this is the end: three VAD frames."""
     patience: int = 500 * SAMPLES_PER_MS
     """Silence that ends the turn."""
+    most_patience: int | None = None
+    """Silence that ends it whatever the evidence says; None leaves that to `stages/endpoint.py`."""
     longest: int = 60_000 * SAMPLES_PER_MS
     """A turn is closed here whatever happens, so that no turn is ever stuck."""
 

@@ -1,154 +1,194 @@
-"""Waiting against cutting off: `python tests/bench/endpointing.py [--recordings FOLDER]`.
+"""Waiting against cutting off, on conversations: `python -m tests.bench.endpointing --plot curve.png`.
 
-Plays read utterances through voice activity, recogniser and prosody as the server does, stops at every pause, and asks
-how long would have been waited there. Prints, for fixed silences and for `stages/endpoint.py`, how many speakers would
-have been cut off in mid-utterance and how long the rest would have waited at their end. The parameters of endpoint.py
-were chosen on these very recordings, read speech with the pauses of punctuation: this is no evidence about
-conversations.
+Plays both speakers of recorded dialogues through voice activity, recogniser and prosody as the server does, and asks in
+every pause how long it would have been waited there (`endpointing_data.py` says which pauses count, and as what). The
+knob, `silence_duration_ms`, is turned from 100 ms to 3 s; each place of it is a point: the mean wait at ends of turns,
+and the share of held pauses (or of turns) in which the speaker would have been cut off. Prints the endpoint of
+`stages/endpoint.py` beside fixed silence, what each cue and the adaptation to the speaker contribute, and what fitting
+to the other dialogues would give; and the same, without the voice, on the word times of `endpointing_words.py`.
+Nothing that is shipped was fitted to these recordings.
+
+Listening takes minutes and is kept in `--cache`, so that the curve is drawn in seconds; `--again` listens once more.
+Waits are those of the model, to the millisecond; the server rounds them to frames of 32 ms.
+
+`--dialogues FOLDER` names your own: audio/NAME.wav in stereo, and turns.jsonl with dialogue, speaker (NAME_A, NAME_B),
+start, end and text of every turn. `--fit FILE` fits a model to them; put in the place of `stages/endpoint.json` it is
+what the server uses.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import math
 import os
-import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import soundfile
 
-from tandem_models.extract import extract_turn
-from tandem_models.signal import SAMPLE_RATE, SAMPLES_PER_MS, VAD_FRAME, Audio, float_to_pcm16, resample
-from tandem_server.audio import levels
-from tandem_server.conversation_events import FrameHeard
-from tandem_server.engines.pocketsphinx import PocketSphinx
-from tandem_server.engines.silero import Silero
-from tandem_server.listening import SOFT
-from tandem_server.stages.endpoint import Evidence, final_fall, patience
-from tandem_server.stages.protocols import RecogniserStream, VoiceActivity
-from tandem_server.turn import Frame, Hearing, OpenTurn, Pausing, Quiet, Resume, Settle, State, TurnSettings, step
+from tandem_server.stages.endpoint_fit import fit
 
-FIXED: Final = (200, 300, 350, 400, 450, 500, 600, 800)
-ADAPTIVE: Final = (300, 400, 500, 600, 700, 800)
-_NEVER: Final = 10**9
-_SETTINGS: Final = TurnSettings(patience=_NEVER, longest=_NEVER)
-_PADDING: Final = SAMPLE_RATE * 3 // 10
+from .endpointing_curves import KNOB, SILENCES, Curve, Heard, Policy, Rate, Saving, at, savings
+from .endpointing_data import CORPORA, Pause, collect, load, save
+from .endpointing_words import map_task
+
+SHOWN: Final = (200, 350, 500, 800, 1200)
+CUES: Final = ("fall", "decay", "lengthening", "words", "stability")
+_RATES: Final[tuple[Rate, ...]] = ("pauses", "turns")
+_WORDS: Final = "maptask"
+FOLDERS: Final = {name: corpus.folder for name, corpus in CORPORA.items()} | {_WORDS: "hcrc_maptask_timing"}
+_SPEAKERS: Final = 10
+"""With fewer there is no unluckiest tenth."""
+_SEMANTIC_MS: Final = 4000
+"""The longest wait of semantic_vad at its default eagerness"""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """One silence, and what was known in it."""
-
-    recording: int
-    evidence: Evidence
-    lasted_ms: float | None
-    """None at the end of the utterance"""
+def pauses_of(name: str, data: Path, cache: Path, again: bool) -> list[Pause]:
+    """From the cache, or from the recordings."""
+    kept = cache / f"{name}.jsonl"
+    if again or not kept.is_file():
+        save(map_task(data) if name == _WORDS else asyncio.run(collect(name, data)), kept)
+    return load(kept)
 
 
-class Listener:
-    """Follows one utterance to its pauses."""
-
-    def __init__(self, recording: int, audio: Audio, detector: VoiceActivity, stream: RecogniserStream) -> None:
-        self._recording = recording
-        self._audio = np.concatenate([np.zeros(_PADDING, np.float32), audio, np.zeros(SAMPLE_RATE, np.float32)])
-        self._detector = detector
-        self._stream = stream
-        self._state: State = Quiet()
-        self._loudest = self._quiet_since = self._start = self._segment = 0.0
-        self._texts: list[str] = []
-        self._open: tuple[Evidence, int] | None = None
-        self.pauses: list[Pause] = []
-
-    async def run(self) -> list[Pause]:
-        """All pauses, the last one final."""
-        self._detector.reset()
-        for end in range(VAD_FRAME, len(self._audio) + 1, VAD_FRAME):
-            frame = self._audio[end - VAD_FRAME : end]
-            await self._hear(FrameHeard(end, self._detector.probability(frame), levels(frame)))
-        if self._open is not None:
-            self.pauses.append(Pause(self._recording, self._open[0], None))
-        return self.pauses
-
-    async def _hear(self, heard: FrameHeard) -> None:
-        speaking = isinstance(self._state, Hearing | Pausing)
-        self._loudest = max(self._loudest, max(heard.levels)) if speaking else max(heard.levels)
-        if max(heard.levels) > self._loudest - SOFT:
-            self._quiet_since = heard.end
-        before = self._state
-        self._state, effects = step(before, Frame(heard.end, heard.probability, int(self._quiet_since)), _SETTINGS)
-        for effect in effects:
-            match effect:
-                case OpenTurn():
-                    self._start = self._segment = max(effect.start - _PADDING, 0)
-                case Settle():
-                    assert isinstance(self._state, Pausing)
-                    self._open = (await self._evidence(heard.end), self._state.since)
-                case Resume() if self._open is not None:
-                    lasted = (effect.at - self._open[1]) / SAMPLES_PER_MS
-                    self.pauses.append(Pause(self._recording, self._open[0], lasted))
-                    self._open, self._segment = None, effect.at - _PADDING // 2
-
-    async def _evidence(self, end: int) -> Evidence:
-        self._stream.feed(float_to_pcm16(self._audio[int(self._segment) : end]))
-        self._texts.append((await self._stream.finish()).text)
-        measured = extract_turn(self._audio[int(self._start) : end])
-        return Evidence(" ".join(self._texts).strip(), final_fall(measured.track))
+def policies(pauses: Sequence[Pause]) -> list[Policy]:
+    """All that are compared, fixed silence first and the shipped endpoint second."""
+    heard = Heard.of(pauses)
+    found = [
+        Policy("fixed silence", heard, fixed=True),
+        Policy("endpoint", heard),
+        Policy(f"up to {_SEMANTIC_MS // 1000} s", heard, limit_ms=_SEMANTIC_MS),
+        Policy("not adapting", heard, adapts=False),
+    ]
+    if not any(pause.pitch for pause in pauses):
+        return [*found, Policy("without words", heard.without("words"))]
+    found += [Policy(f"without {cue}", heard.without(cue)) for cue in CUES]
+    found.append(Policy("reference words", Heard.of(pauses, reference=True)))
+    if len({pause.dialogue for pause in pauses}) in range(2, 20):
+        found.append(Policy("fitted, one left out", heard, heard.left_out()))
+    return found
 
 
-async def collect(paths: list[Path]) -> list[Pause]:
-    """The pauses of every recording."""
-    recogniser, vad = PocketSphinx(), Silero()
-    await recogniser.start()
-    stream, detector = await recogniser.open(lambda _text: None), await vad.open()
-    pauses: list[Pause] = []
-    for number, path in enumerate(paths):
-        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        audio = resample(np.ascontiguousarray(data[:, 0]), rate, SAMPLE_RATE)
-        pauses += await Listener(number, audio, detector, stream).run()
-        print(f"\r{number + 1}/{len(paths)} recordings", end="", flush=True)
-    await stream.close()
-    await recogniser.close()
-    print()
-    return pauses
+def describe(name: str, pauses: Sequence[Pause], all_: Sequence[Policy]) -> None:
+    """Print the tables of one corpus."""
+    ends = sum(pause.end for pause in pauses)
+    dialogues = len({pause.dialogue for pause in pauses})
+    print(f"\n{name}: {dialogues} recordings, {ends} ends of turns, {len(pauses) - ends} held pauses")
+    print(f"{'':22}  cut off %       wait ms at ends\n{'':22}pauses turns   mean    p50    p90")
+    for policy in all_[:2]:
+        for silence in SHOWN:
+            print(_row(f"{policy.name}, {silence} ms", policy.curve, silence))
+    fixed = all_[0].curve
+    for rate in _RATES:
+        print(f"\nmean wait in ms at no more {rate} cut off than by a fixed silence of")
+        print(f"{'':22}" + "".join(f"{silence:8}" for silence in SILENCES))
+        table = [(policy.name, savings(fixed, policy.curve, SILENCES, rate)) for policy in all_]
+        print(f"{'(cut off, %)':22}" + "".join(f"{100 * one.share:8.1f}" for one in table[0][1]))
+        for title, row in table:
+            print(f"{title:22}" + "".join(f"{one.policy_ms:8.0f}" for one in row))
+        print(f"{'endpoint saves':22}" + "".join(f"{one.saved_ms:8.0f}" for one in table[1][1]))
+        if dialogues > 1:  # one recording drawn again is the same recording
+            for title, side in (("  95 % from", "low_ms"), ("  to", "high_ms")):
+                print(f"{title:22}" + "".join(f"{getattr(one, side):8.0f}" for one in table[1][1]))
+    if len(fixed.speakers) >= _SPEAKERS:
+        print(
+            f"\nheld pauses cut off, %, of the unluckiest tenth of {len(fixed.speakers)} speakers, at the same of all"
+        )
+        for policy in all_[:4]:
+            shares = [float(fixed.points("pauses")[0][at(silence)]) for silence in SILENCES]
+            print(f"{policy.name:22}" + "".join(f"{100 * policy.curve.unluckiest(share):8.1f}" for share in shares))
 
 
-def row(name: str, pauses: list[Pause], waits: Callable[[Evidence], float]) -> str:
-    """One line of the table."""
-    cut = {one.recording for one in pauses if one.lasted_ms is not None and one.lasted_ms >= waits(one.evidence)}
-    ends = sorted(waits(one.evidence) for one in pauses if one.lasted_ms is None)
-    everybody = len({one.recording for one in pauses})
-    share, p90 = 100.0 * len(cut) / everybody, ends[int(0.9 * len(ends))]
-    return f"{name:18}{share:8.1f}{statistics.mean(ends):10.0f}{statistics.median(ends):7.0f}{p90:7.0f}"
+def figures(all_: Sequence[Policy]) -> dict[str, Any]:
+    """Everything that was computed, as JSON."""
+    fixed = all_[0].curve
+    return {
+        policy.name: {
+            rate: {
+                "cut": policy.curve.points(rate)[0].tolist(),
+                "delay_ms": policy.curve.points(rate)[1].tolist(),
+                "against_fixed": [_listed(one) for one in savings(fixed, policy.curve, SILENCES, rate)],
+            }
+            for rate in _RATES
+        }
+        for policy in all_
+    } | {"silence_duration_ms": list(KNOB)}
+
+
+def _listed(saving: Saving) -> dict[str, float | None]:
+    numbers = {**asdict(saving), "saved_ms": saving.saved_ms}
+    return {key: value if math.isfinite(value) else None for key, value in numbers.items()}
+
+
+def draw(name: str, all_: Sequence[Policy], path: Path) -> None:
+    """Both curves as a picture; the marks are fixed silences of 200, 500 and 800 ms."""
+    import matplotlib.pyplot as plt  # an extra: only drawing needs it
+
+    picture, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    names = ("fixed silence", "endpoint", "not adapting", "reference words", "fitted, one left out")
+    for axis, rate in zip(axes, _RATES, strict=True):
+        for policy in all_:
+            if policy.name in names:
+                cut, delay = policy.curve.points(rate)
+                axis.plot(delay, 100 * cut, label=policy.name, linewidth=2 if policy.name == "endpoint" else 1)
+        cut, delay = all_[0].curve.points(rate)
+        for silence in (200, 500, 800):
+            place = at(silence)
+            axis.plot(delay[place], 100 * cut[place], "ko", markersize=4)
+            axis.annotate(f"{silence} ms", (delay[place], 100 * cut[place]), (4, 4), textcoords="offset points")
+        axis.set(xlim=(100, 1500), ylim=(0, None), xlabel="mean wait at ends of turns, ms", ylabel=f"{rate} cut off, %")
+        axis.grid(alpha=0.3)
+    axes[0].legend()
+    picture.suptitle(f"Waiting against cutting off: {name}")
+    picture.savefig(path, dpi=120)
 
 
 def main() -> None:
-    """Collect and print."""
+    """Listen, compute, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     shared = Path(os.environ.get("TANDEM_SHARED", Path(__file__).resolve().parents[3] / "shared"))
-    parser.add_argument("--recordings", type=Path, default=shared / "data" / "speech", help="a folder of FLAC files")
-    folder = parser.parse_args().recordings
-    if not folder.is_dir():
-        parser.error(f"no recordings in {folder}; name a folder with --recordings")
-    pauses = asyncio.run(collect(sorted(folder.rglob("*.flac"))))
-    print("                  cut off    wait ms")
-    print("                        %      mean    p50    p90")
-    for silence in FIXED:
-        print(row(f"fixed {silence} ms", pauses, partial(_fixed, silence)))
-    for silence in ADAPTIVE:
-        print(row(f"endpoint, {silence} ms", pauses, partial(_adaptive, silence)))
+    parser.add_argument("--data", type=Path, default=shared / "data", help="the folder that holds the recordings")
+    parser.add_argument("--dialogues", type=Path, help="your own instead: a folder of stereo dialogues")
+    parser.add_argument("--only", choices=FOLDERS, action="append", help="these recordings only")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "tandem-endpointing")
+    parser.add_argument("--again", action="store_true", help="listen again, whatever the cache holds")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves of the dialogues")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
+    parser.add_argument("--fit", type=Path, metavar="FILE", help="fit a model to the dialogues and write it")
+    options = parser.parse_args()
+    if options.plot and find_spec("matplotlib") is None:
+        parser.error("drawing needs matplotlib: pip install 'tandem-dialogue[test]'")
+    names = ["dialogues"] if options.dialogues else options.only or list(FOLDERS)
+    written: dict[str, Any] = {}
+    for name in names:
+        folder = options.dialogues or options.data / FOLDERS[name]
+        if not folder.is_dir():
+            parser.error(f"no recordings in {folder}; name the folder that holds them with --data or --dialogues")
+        pauses = pauses_of(name, folder, options.cache, options.again or options.dialogues is not None)
+        compared = policies(pauses)
+        describe(name, pauses, compared)
+        written[name] = figures(compared)
+        if name == names[0]:
+            if options.plot:
+                draw(name, compared, options.plot)
+            if options.fit:
+                options.fit.write_text(fit(Heard.of(pauses).labelled()).to_json(), "utf-8")
+    if options.json:
+        options.json.write_text(json.dumps(written, indent=1), "utf-8")
 
 
-def _fixed(silence: int, _: Evidence) -> float:
-    return silence
-
-
-def _adaptive(silence: int, evidence: Evidence) -> float:
-    return patience(silence * SAMPLES_PER_MS, evidence) / SAMPLES_PER_MS
+def _row(name: str, curve: Curve, silence: int) -> str:
+    place = at(silence)
+    pauses, turns = (float(curve.points(rate)[0][place]) for rate in _RATES)
+    waits = curve.waits[place]
+    median, late = np.quantile(waits, (0.5, 0.9))
+    return f"{name:22}{100 * pauses:6.1f}{100 * turns:6.1f}{waits.mean():7.0f}{median:7.0f}{late:7.0f}"
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def test_frames_thirty_decibels_below_the_loudest_are_pauses() -> None:
     assert turn.prosody["intensity_mean"] == pytest.approx(70.0)
     assert turn.voiced == 0.5
     assert turn.track[50:] == (None,) * 50
+    assert turn.loudness == (70.0,) * 50 + (39.9,) * 50  # of pauses, too
 
 
 def test_a_block_with_more_periods_weighs_more_in_jitter() -> None:

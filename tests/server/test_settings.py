@@ -111,11 +111,17 @@ def test_the_echo_says_whether_the_server_interrupts(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("eagerness", "ms"), [("low", 800), ("medium", 500), ("auto", 500), ("high", 350), (None, 500)]
+    ("eagerness", "ms", "most"),
+    [("low", 800, 8000), ("medium", 500, 4000), ("auto", 500, 4000), ("high", 350, 2000), (None, 500, 4000)],
 )
-def test_eagerness_is_how_long_to_wait(eagerness: str | None, ms: int) -> None:
+def test_eagerness_is_how_long_to_wait_and_how_long_at_most(eagerness: str | None, ms: int, most: int) -> None:
     settings = derived(detect(type="semantic_vad", eagerness=eagerness))
-    assert (settings.turn.patience, settings.padding) == (ms * MS, 300 * MS)
+    assert (settings.turn.patience, settings.turn.most_patience) == (ms * MS, most * MS)
+    assert settings.padding == 300 * MS
+
+
+def test_a_server_vad_has_no_limit_of_its_own() -> None:
+    assert derived(detect(type="server_vad", silence_duration_ms=700)).turn.most_patience is None
 
 
 def test_no_turn_detection_is_the_clients_own() -> None:

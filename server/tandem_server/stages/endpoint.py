@@ -1,33 +1,56 @@
-"""How long to wait in a pause: silence, the text and the final prosody say together whether a turn is over.
+"""How long to wait in a pause: until the risk of cutting the speaker off is as small as the session asks for.
 
-The waiting time is the session's `silence_duration_ms`, shortened when the melody has fallen to its end and the words
-have stopped changing, and lengthened when it is level or the last word leaves the sentence open; cues of this kind are
-in Gravano & Hirschberg (2011). The numbers were chosen by hand on 91 read utterances and are printed for them by
-`python tests/bench/endpointing.py`; a model fitted on conversations is to replace them.
+A silence is a **hold** (the same speaker goes on) or an **end**. After t ms of it the odds of a hold are
+
+    odds(t) = prior odds * P(a hold lasts longer than t) / (likelihood ratio of the cues, end to hold)
+
+and the turn is over once they have fallen to a threshold: a decision as in Raux & Eskenazi (2009), with log-normal
+pauses in place of exponential ones, and this speaker's own in place of everybody's (`pauses.py`). The threshold is the
+session's `silence_duration_ms`, or what its eagerness stands for: the odds at which a speaker of whom nothing is known
+would be answered after that silence if no cue said anything. So prior odds and costs cancel, and a session keeps its
+meaning: the wait without evidence, shortened or stretched at equal risk.
+
+The cues add up as in naive Bayes, each with its log likelihood ratio. **No number here was fitted to a recording.** The
+melody's come from the ToBI labels of the Columbia Games Corpus, 2186 switches and 5623 holds (Gravano 2009, table 6.1;
+Gravano & Hirschberg 2011), the words' from its judgements of completeness, as remembered; the other cues take their
+direction from there, as remembered too, and a modest size from us. `endpoint_fit.py` fits the weights and the pauses to
+conversations of one's own; `python -m tests.bench.endpointing` measures all of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
-
-import numpy as np
+import json
+import math
+from dataclasses import asdict, astuple, dataclass
+from importlib.resources import files
+from typing import Final, Self
 
 from tandem_models.signal import SAMPLES_PER_MS
+from tandem_server.stages.cues import UNHEARD, Ending
+from tandem_server.stages.pauses import PausePrior, SpeakerPauses
 
 LEAST: Final = 200 * SAMPLES_PER_MS
 """Samples of silence that always pass: shorter pauses are stop consonants and breaths."""
-FINISHED, UNFINISHED = 0.4, 1.3
-"""Factors on the waiting time at either end of the evidence."""
-_FALL: Final = -2.0
-"""Semitones below the turn's median at which a final fall says neither one nor the other."""
-_CLEAR: Final = 1.5
-"""Semitones from there to where it leaves no doubt."""
-_RISE: Final = 3.0
-"""Semitones above the median from which the melody rises: a question yields the turn, a list holds it."""
-_TAIL: Final = 20
-"""Frames of 10 ms: the last 200 ms of voice."""
+STRETCH: Final = 1.5
+"""Times `silence_duration_ms` that is waited at most, unless a longer limit is given."""
+
+_MELODIES: Final = ((-4.0, 2.0, 0.472, 0.247), (-0.5, 1.5, 0.139, 0.523), (3.5, 2.5, 0.362, 0.206))
+"""Falling, level and rising: mean and standard deviation of `Ending.fall` in semitones (ours), and the share of
+switches and of holds that end so. Falling is L-L%; level is H-L%, !H-L% and no boundary tone; rising is H-H%, L-H%."""
+_HANGS: Final = (0.18, 0.47)
+"""Share of switches and of holds judged incomplete."""
+_NOTICED: Final = 0.5
+"""Share of the incomplete that ends in a word of HANGING (ours)."""
+_MISHEARD: Final = 0.3
+"""Share of last words that are wrong although the recogniser did not change them (ours) ..."""
+_BY_CHANCE: Final = 0.4
+"""... and of wrong words that are in HANGING: these are the commonest words there are (ours)."""
+_DECAY: Final = (-3.0, -0.1)
+"""dB that say nothing, and per dB above them: the voice fades before switches (size ours)."""
+_LENGTHENING: Final = (0.4, -0.6)
+"""Log ratio that says nothing, and per unit above it: every phrase ends long, and holds longest (size ours)."""
+_MOST: Final = 0.6
+"""Log likelihood ratio of either of these two at most."""
 
 _HANGING_TEXT: Final = (
     "a an and are as at because but by can could for from had has have he her his i if in is it's its i'm "
@@ -44,37 +67,120 @@ class Evidence:
 
     text: str
     """The turn so far, as finalised."""
-    final_fall: float | None
-    """Semitones of the last voice against the turn's median; None when there was too little voice."""
+    ending: Ending = UNHEARD
     stable: bool = True
-    """The recogniser has not changed its mind about the last word it guessed before the pause."""
+    """The recogniser has not changed its mind about the last word it guessed before the pause: only then are its words
+    believed."""
 
 
-def final_fall(track: Sequence[float | None]) -> float | None:
-    """Median pitch (semitones) of the last 200 ms of voice minus the turn's median; None below 0.4 s of voice."""
-    voiced = np.array([pitch for pitch in track if pitch is not None], dtype=float)
-    if len(voiced) < 2 * _TAIL:
-        return None
-    return float(np.median(voiced[-_TAIL:]) - np.median(voiced))
+@dataclass(frozen=True, slots=True)
+class Cues:
+    """Log likelihood ratios, end to hold; 0 is no evidence."""
+
+    melody: float = 0.0
+    decay: float = 0.0
+    lengthening: float = 0.0
+    words: float = 0.0
 
 
-def completeness(evidence: Evidence) -> float:
-    """From -1 (unfinished) over 0 (no evidence) to 1 (finished)."""
-    words = evidence.text.lower().split()
-    if not words:
-        return 0.0
-    if words[-1].strip(".,?!") in HANGING:
-        return -1.0
-    if evidence.final_fall is None or evidence.final_fall > _RISE:
-        return 0.0
-    score = min(max((_FALL - evidence.final_fall) / _CLEAR, -1.0), 1.0)
-    return score if evidence.stable else min(score, 0.0)
+@dataclass(frozen=True, slots=True)
+class EndpointModel:
+    """Everything that can be fitted: how far each cue is believed, and how long people pause."""
+
+    weights: Cues
+    """What each cue's log likelihood ratio is multiplied by"""
+    bias: float
+    """Log likelihood ratio that every pause is given"""
+    pauses: PausePrior
+
+    def to_json(self) -> str:
+        """As `from_json` reads it."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The inverse of `to_json`; raises ValueError for anything else. Where the numbers come from may stand there
+        too."""
+        try:
+            fields = json.loads(text)
+            model = cls(Cues(**fields["weights"]), fields["bias"], PausePrior(**fields["pauses"]))
+            finite = all(math.isfinite(value) for value in (*astuple(model.weights), model.bias))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an endpoint model: {error!r}") from error
+        if not finite:
+            raise ValueError(f"not an endpoint model: {model}")
+        return model
 
 
-def patience(silence: int, evidence: Evidence | None) -> int:
-    """Samples of silence to wait: `silence` (as the session asks) moved by the evidence, never under LEAST."""
+SHIPPED: Final = EndpointModel.from_json(files("tandem_server.stages").joinpath("endpoint.json").read_text("utf-8"))
+
+
+def cues(evidence: Evidence) -> Cues:
+    """What each cue says by itself."""
+    return Cues(
+        _melody(evidence.ending.fall),
+        _linear(evidence.ending.decay, *_DECAY),
+        _linear(evidence.ending.lengthening, *_LENGTHENING),
+        _words(evidence.text) if evidence.stable else 0.0,
+    )
+
+
+def finished(evidence: Evidence, model: EndpointModel = SHIPPED) -> float:
+    """Log likelihood ratio of an end to a hold: above 0 the turn sounds finished."""
+    said, weights = cues(evidence), model.weights
+    return (
+        model.bias
+        + weights.melody * said.melody
+        + weights.decay * said.decay
+        + weights.lengthening * said.lengthening
+        + weights.words * said.words
+    )
+
+
+def patience(
+    silence: int,
+    evidence: Evidence | None,
+    speaker: SpeakerPauses | None = None,
+    limit: int | None = None,
+    model: EndpointModel = SHIPPED,
+) -> int:
+    """Samples of silence to wait where `silence` would do without evidence; at most `limit`, or STRETCH times it."""
     if evidence is None:
         return silence
-    score = completeness(evidence)
-    factor = 1.0 - score * ((1.0 - FINISHED) if score > 0 else (UNFINISHED - 1.0))
-    return max(round(silence * factor), min(LEAST, silence))
+    anybody = SpeakerPauses(model.pauses)
+    risk = anybody.longer_than(silence / SAMPLES_PER_MS) * math.exp(finished(evidence, model))
+    most = round(STRETCH * silence) if limit is None else max(limit, silence)
+    least = min(LEAST, silence)
+    if risk >= 1.0:
+        return least
+    if risk <= 0.0:
+        return most
+    wanted = (speaker or anybody).quantile(risk) * SAMPLES_PER_MS
+    return max(round(min(wanted, most)), least)
+
+
+def _melody(fall: float | None) -> float:
+    """Every melody is one of three, measured with error."""
+    if fall is None:
+        return 0.0
+    nearest = min(max(fall, _MELODIES[0][0]), _MELODIES[-1][0])  # beyond the outermost all that changes is the noise
+    switch = hold = 0.0
+    for mean, deviation, of_switches, of_holds in _MELODIES:
+        density = math.exp(-0.5 * ((nearest - mean) / deviation) ** 2) / deviation
+        switch += of_switches * density
+        hold += of_holds * density
+    return math.log(switch / hold)
+
+
+def _words(text: str) -> float:
+    """Does the last word leave the sentence open, as far as the recogniser can be believed?"""
+    words = text.lower().split()
+    if not words:
+        return 0.0
+    switch, hold = ((1.0 - _MISHEARD) * _NOTICED * share + _MISHEARD * _BY_CHANCE for share in _HANGS)
+    hangs = words[-1].strip(".,?!") in HANGING
+    return math.log(switch / hold if hangs else (1.0 - switch) / (1.0 - hold))
+
+
+def _linear(value: float | None, neutral: float, slope: float) -> float:
+    return 0.0 if value is None else min(max(slope * (value - neutral), -_MOST), _MOST)

@@ -1,0 +1,69 @@
+"""How the voice ended before a pause: its fall, decay and lengthening, from the frames of the prosody extractor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import find_peaks
+
+Track = Sequence[float | None]
+"""One number every 10 ms; None where there is none."""
+
+_LAST: Final = 20
+"""Frames of voice that are the end: 200 ms."""
+_LEAST_VOICE: Final = 2 * _LAST
+"""Frames of voice without which there is nothing to compare the end with."""
+_DIP: Final = 2.0
+"""dB between two loudness peaks that are two syllables (de Jong & Wempe, 2009)"""
+_FEWEST: Final = 3
+"""Syllables that make a mean"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of the voice against the turn so far; None where there was too little voice to tell."""
+
+    fall: float | None = None
+    """Semitones of the last 200 ms of voice above the turn's median: below 0 the melody has fallen"""
+    decay: float | None = None
+    """dB of the last 200 ms of voice above the turn's mean: below 0 the voice has faded"""
+    lengthening: float | None = None
+    """Natural logarithm of the last syllable's length over the turn's mean syllable"""
+
+
+UNHEARD: Final = Ending()
+
+
+def ending(pitch: Track, loudness: Track) -> Ending:
+    """From a turn's pitch (semitones; None is unvoiced) and loudness (dB), frame by frame."""
+    voiced = np.array([value is not None for value in pitch], np.bool_)
+    if np.count_nonzero(voiced) < _LEAST_VOICE:
+        return UNHEARD
+    semitones = np.array([value for value in pitch if value is not None])
+    fall = float(np.median(semitones[-_LAST:]) - np.median(semitones))
+    if len(loudness) != len(pitch):
+        return Ending(fall)
+    decibels = np.array([np.nan if value is None else value for value in loudness])
+    return Ending(fall, _decay(decibels[voiced]), _lengthening(decibels, voiced))
+
+
+def _decay(voice: NDArray[np.float64]) -> float | None:
+    known = np.isfinite(voice)
+    if not known[-_LAST:].any():
+        return None
+    return float(np.nanmean(voice[-_LAST:]) - np.nanmean(voice))
+
+
+def _lengthening(loudness: NDArray[np.float64], voiced: NDArray[np.bool_]) -> float | None:
+    """Syllables are the peaks of loudness in voice; the last reaches back to the dip before its peak."""
+    filled = np.where(np.isfinite(loudness), loudness, np.nanmin(loudness, initial=0.0))
+    peaks = [int(peak) for peak in find_peaks(filled, prominence=_DIP)[0] if voiced[peak]]
+    if len(peaks) < _FEWEST:
+        return None
+    dip = peaks[-2] + int(np.argmin(filled[peaks[-2] : peaks[-1]]))
+    mean = np.count_nonzero(voiced) / len(peaks)
+    return float(np.log(np.count_nonzero(voiced[dip:]) / mean))
