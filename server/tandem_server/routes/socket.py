@@ -36,7 +36,8 @@ class Socket:
         except (WebSocketDisconnect, RuntimeError) as error:
             raise ConnectionLostError from error
         if message["type"] == "websocket.disconnect":
-            raise ConnectionLostError(final=message.get("code") in _GOODBYES)
+            # Uvicorn gives a reason, be it empty, with a close frame, and none (but 1005) when the connection broke.
+            raise ConnectionLostError(final="reason" in message and message["code"] in _GOODBYES)
         text: str | None = message.get("text")
         return self._dialect.read(text) if text is not None else message["bytes"]
 
