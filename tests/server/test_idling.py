@@ -54,6 +54,7 @@ def test_the_silence_becomes_an_empty_item_that_is_answered() -> None:
         "conversation.item.done",
         "conversation.item.input_audio_transcription.completed",
         "response.created",
+        "rate_limits.updated",
     ]
     item = driver.events("conversation.item.done")[-1]["item"]
     assert item["content"] == [{"type": "input_audio", "transcript": ""}]

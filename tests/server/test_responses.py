@@ -217,7 +217,7 @@ def test_a_response_outside_the_conversation_leaves_no_trace_in_it() -> None:
     driver.reply = '{"mood": "*glad*"}'
     driver.settle()
 
-    assert kinds(begun) == ["response.created"]
+    assert kinds(begun) == ["response.created", "rate_limits.updated"]
     (response,) = responses(driver)
     assert (response["conversation_id"], response["metadata"]) == (None, {"topic": "mood"})
     assert response["output"][0]["content"] == [{"type": "output_text", "text": '{"mood": "*glad*"}'}]  # as it is
@@ -234,6 +234,7 @@ def test_it_is_told_in_the_order_that_clients_accept() -> None:
     driver.settle()
     assert driver.kinds()[1:] == [
         "response.created",
+        "rate_limits.updated",
         "response.output_item.added",
         "response.content_part.added",
         "response.output_text.delta",
@@ -253,6 +254,22 @@ def test_several_may_be_made_beside_the_reply_that_is_heard() -> None:
     ended = {response["id"]: response["status"] for response in responses(driver)}
     assert ended == {"resp_t_1": "completed", first: "completed", second: "completed"}
     assert driver.conversation.idle and driver.armed == {}
+
+
+def test_every_response_says_how_many_more_there_may_be() -> None:
+    driver = Driver()
+    for _ in range(2):
+        create(driver, **NONE)
+    driver.speak_turn()
+    driver.answer(Finalise)
+    driver.settle()
+    driver.client("response.create")
+
+    left = [event["rate_limits"][0]["remaining"] for event in driver.events("rate_limits.updated")]
+    assert left == [8, 7, 6, 8]
+    assert driver.events("rate_limits.updated")[0]["rate_limits"] == [
+        {"name": "requests", "limit": 9, "remaining": 8, "reset_seconds": 0.0}
+    ]
 
 
 def test_there_may_be_so_many_at_once_and_no_more() -> None:
