@@ -13,7 +13,7 @@ import structlog
 
 from tandem_models.extract import UNKNOWN_RANGE
 from tandem_models.signal import SAMPLE_RATE, WIRE_RATE, float_to_pcm16, resample
-from tandem_server.contract import TandemSettings
+from tandem_server.contract import SessionPreset, TandemSettings
 from tandem_server.engines.fake_speech import buzz
 from tandem_server.engines.fakes import FakeRecogniser, FakeResponder, FakeVoice, FakeVoiceActivity
 from tandem_server.equipment import Engines, Limits
@@ -153,6 +153,7 @@ class Call:
         tandem: TandemSettings | None = None,
         limits: Limits | None = None,
         session_id: str = "sess_t",
+        preset: SessionPreset | None = None,
     ) -> None:
         self.client = Client()
         self.engines = Engines(
@@ -167,7 +168,7 @@ class Call:
             "test",
         )
         self.session = Session(
-            session_id, self.engines, self.client, tandem or TandemSettings(), limits or Limits(), LOG
+            session_id, self.engines, self.client, tandem or TandemSettings(), limits or Limits(), LOG, preset
         )
         self.task = asyncio.create_task(self.session.run())
 
