@@ -201,6 +201,12 @@ async def test_sentences_come_one_by_one_and_join_to_the_reply() -> None:
     assert "".join(pieces) == reply_to(messages, NOW)
 
 
+def test_a_user_who_says_nothing_is_encouraged_and_not_asked_to_repeat() -> None:
+    talk = [Message("user", "hello"), Message("assistant", "Hi."), Message("user", ""), Message("system", "Silence.")]
+    assert reply_to(talk, NOW) in say.SILENCES
+    assert reply_to(talk[:-1], NOW) not in say.SILENCES
+
+
 async def test_it_takes_no_notice_of_tools() -> None:
     listener, hello = Listener(now=lambda: NOW), Message("user", "hello")
     talk = [hello, Message("assistant", "", ToolCall("c", "look", "{}")), Message("tool", "a lamp", call_id="c")]
