@@ -28,10 +28,11 @@ from tandem_server.errors import ClientError
 from tandem_server.items import messages
 from tandem_server.live_reply import Reply, ReplyRequest, begun, callable_now
 from tandem_server.reply import Status
+from tandem_server.response_output import AT_ONCE
 from tandem_server.shared_state import SharedState
 from tandem_server.usage import of_input
 
-MOST_ASIDES: Final = 8
+MOST_ASIDES: Final = AT_ONCE - 1
 """At once"""
 DEADLINE: Final = 20.0
 """Seconds without any news after which one is given up."""
@@ -54,7 +55,7 @@ class Asides:
         self.begun += 1
         aside = begun(-self.begun, request, self.shared, waits=request.unknown and self.words_pending())
         self.live[aside.number] = aside
-        return [aside.output.wire.created(), self._patience(aside), *([] if aside.waits else self._think(aside))]
+        return [*aside.output.begin(), self._patience(aside), *([] if aside.waits else self._think(aside))]
 
     def words_known(self) -> list[Effect]:
         """No turn is waiting for its words any more: what was to be read is there."""

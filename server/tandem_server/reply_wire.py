@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 from openai.types.realtime import (
+    RateLimitsUpdatedEvent,
     RealtimeResponse,
     RealtimeResponseStatus,
     RealtimeResponseUsage,
@@ -25,6 +26,7 @@ from openai.types.realtime import (
     ResponseTextDoneEvent,
     realtime_response,
 )
+from openai.types.realtime import rate_limits_updated_event as rate_limits
 from openai.types.realtime import realtime_response_status as response_status
 from openai.types.realtime import response_content_part_added_event as part_added
 from openai.types.realtime import response_content_part_done_event as part_done
@@ -61,6 +63,13 @@ class ReplyWire:
         """`response.created`."""
         response = self._response("in_progress", None, [], None)
         return Send(ResponseCreatedEvent(type="response.created", event_id=self.shared.event_id(), response=response))
+
+    def limits(self, most: int, left: int) -> Send:
+        """`rate_limits.updated`. Nothing is limited by the hour here; what is, is how many responses may be in progress
+        at once, and a place is free again as soon as one is done."""
+        places = rate_limits.RateLimit(name="requests", limit=most, remaining=left, reset_seconds=0.0)
+        event_id = self.shared.event_id()
+        return Send(RateLimitsUpdatedEvent(type="rate_limits.updated", event_id=event_id, rate_limits=[places]))
 
     def message_opened(self, item: Item) -> list[Send]:
         """The message, which is always the first output, and its one content part are announced."""

@@ -14,6 +14,8 @@ from tandem_server.reply_wire import ReplyWire
 from tandem_server.stages.protocols import CallPiece, ToolCall
 from tandem_server.usage import AGENT_MS, CHARACTERS, Tokens, of_call, of_speech, of_text, reported
 
+AT_ONCE: Final = 9
+"""Responses in progress: the reply that is live, and some beside it"""
 SAMPLES_PER_TOKEN: Final = WIRE_RATE * AGENT_MS // 1000
 """Of agent audio at WIRE_RATE"""
 
@@ -31,6 +33,12 @@ class ResponseOutput:
     wanted: dict[int, CallPiece] = field(default_factory=dict)
     """Calls as far as they are known"""
     told: list[CallItem] = field(default_factory=list)
+
+    def begin(self) -> list[Send]:
+        """Announce the response, and say how many more there may be."""
+        shared = self.wire.shared
+        shared.in_progress += 1
+        return [self.wire.created(), self.wire.limits(AT_ONCE, AT_ONCE - shared.in_progress)]
 
     def open(self) -> list[Send]:
         """Announce the message, unless that has been done."""
@@ -98,5 +106,6 @@ class ResponseOutput:
 
     def done(self, status: Status, read: Tokens, reason: CancelReason | None = None, error: str | None = None) -> Send:
         """`response.done`."""
+        self.wire.shared.in_progress -= 1
         made = self.made if status == "completed" else of_speech(self.text, self.item.audio_ms)
         return self.wire.done(self.items, status, reported(read, made), reason, error)

@@ -18,6 +18,7 @@ from openai.types.realtime import (
     InputAudioBufferSpeechStartedEvent,
     InputAudioBufferSpeechStoppedEvent,
     InputAudioBufferTimeoutTriggered,
+    RateLimitsUpdatedEvent,
     RealtimeErrorEvent,
     ResponseAudioDeltaEvent,
     ResponseAudioDoneEvent,
@@ -80,6 +81,7 @@ SERVER_EVENTS: Final[tuple[type[BaseModel], ...]] = (
     ResponseContentPartDoneEvent,
     ResponseOutputItemDoneEvent,
     ResponseDoneEvent,
+    RateLimitsUpdatedEvent,
     *event_types(TandemEvent),
 )
 """All that a client may be sent; the `openai` package types more, which this server never sends."""

@@ -58,6 +58,8 @@ class SharedState:
     """The agent has been heard: its voice stays."""
     voice_asked: str | None = None
     """The name by which the client calls it"""
+    in_progress: int = 0
+    """Responses that have begun and are not done"""
     _events: int = 0
     _items: int = 0
     _calls: int = 0

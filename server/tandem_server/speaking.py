@@ -298,7 +298,7 @@ class Speaking:
     def _start(self, number: int, request: ReplyRequest) -> list[Effect]:
         self._replies, self.quiet_from = number + 1, None
         live = self._live = begun(number, request, self._shared, waits=request.unknown and self._words_pending())
-        effects: list[Effect] = [live.output.wire.created(), self._patience(number)]
+        effects: list[Effect] = [*live.output.begin(), self._patience(number)]
         return effects if live.waits else effects + self._think(live)
 
     def _think(self, live: Reply) -> list[Effect]:

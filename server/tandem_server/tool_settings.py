@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -49,10 +48,6 @@ def _tool(tool: Mapping[str, Any], where: str) -> Tool:
         raise ClientError("a tool's name has 1 to 64 letters, digits, _ and -", param=where)
     if parameters is not None and not isinstance(parameters, Mapping):
         raise ClientError(f"the parameters of {name!r} must be a JSON Schema, which is an object", param=where)
-    try:
-        json.dumps(tool, allow_nan=False)  # what is kept and sent back must be JSON
-    except ValueError:
-        raise ClientError(f"the tool {name!r} holds a number that JSON does not know", param=where) from None
     return Tool(name, description, parameters)
 
 

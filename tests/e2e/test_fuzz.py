@@ -60,6 +60,41 @@ EVENTS: list[dict[str, Any]] = [
             "content": [{"type": "input_text", "text": "hello"}],
         },
     },
+    {
+        "type": "conversation.item.create",
+        "item": {"id": "two", "type": "function_call", "name": "look", "arguments": "{}", "call_id": "call"},
+    },
+    {
+        "type": "conversation.item.create",
+        "item": {"type": "function_call_output", "call_id": "call", "output": "a lamp"},
+    },
+    {
+        "type": "session.update",
+        "session": {
+            "type": "realtime",
+            "tools": [{"type": "function", "name": "look", "description": "Look.", "parameters": {"type": "object"}}],
+            "tool_choice": {"type": "function", "name": "look"},
+            "parallel_tool_calls": False,
+            "max_output_tokens": 100,
+            "audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 5000}}},
+        },
+    },
+    {"type": "session.update", "session": {"type": "transcription", "audio": {"input": {"turn_detection": None}}}},
+    {
+        "type": "response.create",
+        "response": {
+            "conversation": "none",
+            "output_modalities": ["text"],
+            "max_output_tokens": 20,
+            "tools": [{"type": "function", "name": "look"}],
+            "tool_choice": "required",
+            "audio": {"output": {"voice": "alloy", "format": {"type": "audio/pcm", "rate": 24000}}},
+            "input": [
+                {"type": "item_reference", "id": "one"},
+                {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hello"}]},
+            ],
+        },
+    },
     {"type": "conversation.item.retrieve", "item_id": "one"},
     {"type": "conversation.item.truncate", "item_id": "one", "content_index": 0, "audio_end_ms": 100},
     {"type": "conversation.item.delete", "item_id": "one"},

@@ -13,7 +13,7 @@ import structlog
 
 from tandem_models.extract import UNKNOWN_RANGE
 from tandem_models.signal import SAMPLE_RATE, WIRE_RATE, float_to_pcm16, resample
-from tandem_server.contract import TandemSettings
+from tandem_server.contract import SessionPreset, TandemSettings
 from tandem_server.engines.fake_speech import buzz
 from tandem_server.engines.fakes import FakeRecogniser, FakeResponder, FakeVoice, FakeVoiceActivity
 from tandem_server.equipment import Engines, Limits
@@ -163,6 +163,7 @@ class Call:
         meter: Meter | None = None,
         session_id: str = "sess_t",
         client: Client | None = None,
+        preset: SessionPreset | None = None,
     ) -> None:
         self.client = client or Client()
         self.engines = Engines(
@@ -179,7 +180,13 @@ class Call:
         )
         self.line = Line(self.client, limits.away if limits else 0.0)
         self.session = Session(
-            session_id, self.engines, self.line, tandem or TandemSettings(events=True), limits or Limits(), LOG
+            session_id,
+            self.engines,
+            self.line,
+            tandem or TandemSettings(events=True),
+            limits or Limits(),
+            LOG,
+            preset,
         )
         self.task = asyncio.create_task(self.session.run())
 

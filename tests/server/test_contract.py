@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types.realtime import RealtimeConversationItemUserMessage
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from tandem_models.prosody import NAMES
@@ -21,9 +22,11 @@ from tandem_server.contract import (
     AudioFrame,
     ClientEvent,
     ClientSecretRequest,
+    CreateResponseEvent,
     EntrainmentEvent,
     ExpiresAfter,
     FeatureMeasure,
+    ItemReference,
     LatencyEvent,
     PitchTrack,
     TandemEvent,
@@ -80,6 +83,16 @@ def members(union: Any) -> list[type[BaseModel]]:
     for arg in get_args(union):
         found += members(arg) if get_args(arg) else [arg] if inspect.isclass(arg) and issubclass(arg, BaseModel) else []
     return found
+
+
+def test_a_response_may_read_items_and_refer_to_others() -> None:
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+    reference = {"type": "item_reference", "id": "i"}
+    event = parse_client_event(json.dumps({"type": "response.create", "response": {"input": [reference, item]}}))
+    assert isinstance(event, CreateResponseEvent) and event.response is not None
+    first, second = event.response.input or []
+    assert first == ItemReference(type="item_reference", id="i")
+    assert isinstance(second, RealtimeConversationItemUserMessage)
 
 
 # There and back -----------------------------------------------------------------------------------------------------

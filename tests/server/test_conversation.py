@@ -52,6 +52,7 @@ def test_one_exchange_is_told_in_the_order_that_clients_accept() -> None:
         "conversation.item.added",
         "conversation.item.done",
         "response.created",
+        "rate_limits.updated",
         "response.output_item.added",
         "conversation.item.added",
         "response.content_part.added",
@@ -140,7 +141,7 @@ def test_a_reply_in_text_has_text_events_and_no_audio() -> None:
     begun = driver.client("response.create", response={"output_modalities": ["text"], "metadata": {"a": "b"}})
     driver.settle()
 
-    assert kinds(begun) == ["response.created"]
+    assert kinds(begun) == ["response.created", "rate_limits.updated"]
     assert driver.kinds()[-10:] == [
         "response.output_item.added",
         "conversation.item.added",
@@ -417,6 +418,26 @@ def test_typed_items_are_told_recorded_and_answered() -> None:
     ]
 
 
+def test_what_was_spoken_elsewhere_is_taken_with_its_transcript() -> None:
+    driver = Driver()
+    heard = {"type": "input_audio", "audio": "AAAA", "transcript": "good morning"}
+    said = {"type": "output_audio", "transcript": "hello"}
+    for role, part in (("user", heard), ("assistant", said)):
+        item = {"type": "message", "role": role, "content": [part]}
+        assert errors(driver.client("conversation.item.create", item=item)) == []
+    shown = [event["item"]["content"] for event in driver.events("conversation.item.done")]
+    assert shown == [
+        [{"type": "input_audio", "transcript": "good morning"}],
+        [{"type": "output_audio", "transcript": "hello"}],
+    ]
+    driver.client("response.create")
+    assert driver.last(Think).messages[1:] == (Message("user", "good morning"), Message("assistant", "hello"))
+    silent = {"type": "message", "role": "user", "content": [{"type": "input_audio", "audio": "AAAA"}]}
+    refused = driver.client("conversation.item.create", item=silent)
+    assert errors(refused) == ["unsupported_value"]
+    assert "input_audio_buffer.append" in wire(refused)[0]["error"]["message"]
+
+
 def test_items_go_where_the_client_wants_them() -> None:
     driver = Driver()
     for name, after in (("b", None), ("a", "root"), ("c", "a")):
@@ -521,6 +542,26 @@ def test_an_update_that_is_wrong_changes_nothing_and_says_where() -> None:
     assert errors(wrong) == ["invalid_value"]
     assert wire(wrong)[0]["error"]["param"] == "session.tandem.strength"
     assert driver.conversation.session == before
+
+
+def test_the_voice_is_locked_once_it_was_heard() -> None:
+    driver = Driver()
+    assert errors(driver.update(audio={"output": {"voice": "cedar"}})) == []
+    assert errors(driver.update(audio={"output": {"voice": {"id": "ash"}}})) == []
+    driver.client("response.create", response={"output_modalities": ["text"]})
+    driver.settle()
+    assert errors(driver.update(audio={"output": {"voice": "cedar"}})) == []  # nothing was heard yet
+    driver.client("response.create")
+    driver.settle()
+
+    for same in ("cedar", "fake voice", None):
+        assert errors(driver.update(audio={"output": {"voice": same}})) == []
+    other = driver.update(audio={"output": {"voice": "marin"}}, instructions="Sing.")
+    assert [(e["error"]["code"], e["error"]["param"]) for e in wire(other)] == [
+        ("cannot_update_voice", "session.audio.output.voice")
+    ]
+    assert driver.conversation.session["instructions"] != "Sing."
+    assert {e["session"]["audio"]["output"]["voice"] for e in driver.events("session.updated")} == {"fake voice"}
 
 
 def test_a_reply_keeps_the_settings_it_began_with() -> None:

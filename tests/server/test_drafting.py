@@ -81,8 +81,9 @@ def test_when_the_turn_is_over_the_reply_is_heard_at_once_and_nothing_is_asked_t
     driver.answer(Think, Speak)
     told = until_over(driver)
 
-    assert told[told.index("response.created") :][:8] == [
+    assert told[told.index("response.created") :][:9] == [
         "response.created",
+        "rate_limits.updated",
         "response.output_item.added",
         "conversation.item.added",
         "response.content_part.added",

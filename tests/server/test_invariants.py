@@ -149,6 +149,7 @@ def at_rest(driver: Driver) -> None:
     assert driver.armed == {}, "a deadline outlives what it was for"
     assert driver.audit.created == driver.audit.done
     assert driver.audit.asides == set()
+    assert driver.conversation._shared.in_progress == 0
     assert driver.audit.speech_open is None
     assert driver.audit.listening == set()
     assert all(arm.seconds > 0 for arm in driver.all(Arm))

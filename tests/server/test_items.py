@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tandem_server.errors import ClientError
-from tandem_server.items import Item, Items, messages
-from tandem_server.stages.protocols import Message, Word
+from tandem_server.items import CallItem, Item, Items, OutputItem, messages
+from tandem_server.stages.protocols import Message, ToolCall, Word
 
 WORDS = (Word("one", 0.0, 0.4), Word("two", 0.5, 0.9), Word("three", 1.0, 1.4))
 
@@ -126,6 +126,33 @@ def test_each_kind_of_item_has_its_kind_of_content(item: Item, content: dict[str
         "status": "completed",
         "content": [content],
     }
+
+
+def test_calls_and_their_results_are_shown_and_seen_as_such() -> None:
+    call, output = CallItem("c", ToolCall("x", "look", "{}")), OutputItem("o", "x", "a lamp")
+    items = Items()
+    items.add(call)
+    items.add(output)
+
+    assert call.wire().model_dump(exclude_unset=True) == {
+        "id": "c", "object": "realtime.item", "type": "function_call", "status": "completed",
+        "call_id": "x", "name": "look", "arguments": "{}",
+    }  # fmt: skip
+    assert output.wire().model_dump(exclude_unset=True) == {
+        "id": "o", "object": "realtime.item", "type": "function_call_output", "status": "completed",
+        "call_id": "x", "output": "a lamp",
+    }  # fmt: skip
+    assert messages("", items.all()) == (
+        Message("assistant", "", ToolCall("x", "look", "{}")),
+        Message("tool", "a lamp", call_id="x"),
+    )
+    assert (items.call("x"), items.call("y")) == (call, None)
+
+
+def test_a_call_that_has_only_begun_has_no_arguments_and_is_not_seen() -> None:
+    begun = CallItem("c", ToolCall("x", "look", "{}"), status="in_progress")
+    assert begun.wire().model_dump()["arguments"] == ""
+    assert begun.message() is None
 
 
 def test_an_item_that_has_only_begun_has_no_content() -> None:

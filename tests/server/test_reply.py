@@ -20,6 +20,7 @@ from tandem_server.reply import (
     Finish,
     Finishing,
     Heard,
+    Limit,
     Prepare,
     Preparing,
     Recorded,
@@ -62,7 +63,7 @@ def test_a_draft_that_is_not_wanted_is_discarded() -> None:
     assert step(Drafting(4), Begin(5)) == (Preparing(5), (Discard(4), Start(5)))
 
 
-@pytest.mark.parametrize("event", [Draft(5), Drop(3), Heard(4), Spoken(4), Cancel(4), Fail(4), Recorded(4)])
+@pytest.mark.parametrize("event", [Draft(5), Drop(3), Heard(4), Spoken(4), Cancel(4), Limit(4), Fail(4), Recorded(4)])
 def test_nothing_else_changes_a_draft(event: Event) -> None:
     assert step(Drafting(4), event) == (Drafting(4), ())
 
@@ -90,7 +91,7 @@ def test_a_text_only_reply_may_end_before_anything_was_heard() -> None:
     assert step(Preparing(4), Spoken(4))[1] == (Finish(4, "completed"),)
 
 
-@pytest.mark.parametrize(("event", "status"), [(Cancel(4), "cancelled"), (Fail(4), "failed")])
+@pytest.mark.parametrize(("event", "status"), [(Cancel(4), "cancelled"), (Limit(4), "incomplete"), (Fail(4), "failed")])
 @pytest.mark.parametrize("state", [Preparing(4), Speaking(4)])
 def test_a_reply_that_is_cut_off_waits_for_what_was_heard_of_it(
     state: State, event: Event, status: reply.Status
@@ -100,18 +101,18 @@ def test_a_reply_that_is_cut_off_waits_for_what_was_heard_of_it(
 
 
 @pytest.mark.parametrize("state", [Stopping(4, "cancelled"), Finishing(4, "completed"), Silent()])
-@pytest.mark.parametrize("event", [Heard(4), Cancel(4), Fail(4)])
+@pytest.mark.parametrize("event", [Heard(4), Cancel(4), Limit(4), Fail(4)])
 def test_what_is_over_cannot_be_cut_off_or_heard_again(state: State, event: Event) -> None:
     assert step(state, event) == (state, ())
 
 
 @pytest.mark.parametrize("state", LIVE)
-@pytest.mark.parametrize("event", [Heard(3), Spoken(3), Cancel(3), Fail(3), Recorded(3), Recorded(5)])
+@pytest.mark.parametrize("event", [Heard(3), Spoken(3), Cancel(3), Limit(3), Fail(3), Recorded(3), Recorded(5)])
 def test_late_news_of_another_reply_changes_nothing(state: State, event: Event) -> None:
     assert step(state, event) == (state, ())
 
 
-@given(st.lists(st.tuples(st.sampled_from([Begin, Heard, Spoken, Cancel, Fail, Recorded]), st.integers(-1, 1))))
+@given(st.lists(st.tuples(st.sampled_from([Begin, Heard, Spoken, Cancel, Limit, Fail, Recorded]), st.integers(-1, 1))))
 def test_every_reply_begun_is_finished_and_reported_once_and_in_order(walk: list[tuple[type, int]]) -> None:
     state: State = Silent()
     next_number = 0

@@ -7,10 +7,12 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
+from openai.types.realtime import RealtimeTranscriptionSessionCreateRequest
 
 from tandem_server import line, outgoing, session
 from tandem_server.contract import AudioFrame, TandemSettings
 from tandem_server.engines.fakes import (
+    FakeCaller,
     FakeDetector,
     FakeRecogniser,
     FakeRecogniserStream,
@@ -105,6 +107,78 @@ async def test_a_typed_question_is_answered_in_text() -> None:
     await call.client.until("response.done")
     await call.end()
     assert [turn.text for turn in await call.turns()] == ["hello", "Nice to hear you. Go on."]
+
+
+async def test_a_tool_is_called_and_what_it_said_is_spoken() -> None:
+    call = Call(responder=FakeCaller("look", '{"where": "up"}'))
+    tools = [{"type": "function", "name": "look"}]
+    call.client.say({"type": "session.update", "session": {"type": "realtime", "tools": tools}})
+    call.client.speak()
+    done = await call.client.until("response.done")
+    (wanted,) = done["response"]["output"]
+    output = {"type": "function_call_output", "call_id": wanted["call_id"], "output": "a lamp"}
+    call.client.say({"type": "conversation.item.create", "item": output})
+    call.client.say({"type": "response.create"})
+    await call.client.until("response.done", 2)
+    await call.end()
+
+    assert (wanted["name"], wanted["arguments"]) == ("look", '{"where": "up"}')
+    assert [turn.text for turn in await call.turns()] == ["hello there", "", "The tool said: a lamp"]
+    assert len(call.client.audio()) > 0
+
+
+async def test_responses_outside_the_conversation_come_beside_the_one_that_is_heard() -> None:
+    gate = Gate()
+    call = Call(responder=FakeResponder(["One. Two."], pause=gate))
+    for number in "12":
+        response = {"conversation": "none", "output_modalities": ["text"], "metadata": {"n": number}}
+        call.client.say({"type": "response.create", "response": response})
+    call.client.say({"type": "response.create"})
+    await gate.waiting.wait()
+    call.client.say({"type": "response.cancel", "response_id": "resp_t_aside_1"})
+    await call.client.until("response.done")
+    gate.open()
+    await call.client.until("response.done", 3)
+    await call.end()
+
+    ended = [event["response"] for event in call.client.events("response.done")]
+    assert {one["id"]: one["status"] for one in ended} == {
+        "resp_t_aside_1": "cancelled",
+        "resp_t_aside_2": "completed",
+        "resp_t_1": "completed",
+    }
+    assert [turn.text for turn in await call.turns()] == ["One. Two."]
+
+
+async def test_a_reply_that_is_long_enough_is_not_thought_on() -> None:
+    responder = FakeResponder(["word " * 1000], pause=lambda: asyncio.sleep(0))
+    call = Call(responder=responder)
+    call.client.say({"type": "response.create", "response": {"output_modalities": ["text"], "max_output_tokens": 8}})
+    done = await call.client.until("response.done")
+    await call.end()
+
+    assert done["response"]["status"] == "incomplete"
+    assert responder.cut_off == 1
+
+
+async def test_who_leaves_while_something_is_made_outside_the_conversation_leaves_nothing() -> None:
+    gate = Gate()
+    call = Call(responder=FakeResponder(["One."], pause=gate))
+    call.client.say({"type": "response.create", "response": {"conversation": "none", "output_modalities": ["text"]}})
+    await gate.waiting.wait()
+    await call.end()
+    assert await call.turns() == []
+
+
+async def test_a_session_that_was_opened_for_transcription_only_listens() -> None:
+    call = Call(preset=RealtimeTranscriptionSessionCreateRequest(type="transcription"))
+    call.client.speak()
+    await call.client.until("conversation.item.input_audio_transcription.completed")
+    await call.end()
+
+    assert call.client.events("session.created")[0]["session"]["type"] == "transcription"
+    assert call.client.events("response.created") == []
+    assert [turn.text for turn in await call.turns()] == ["hello there"]
 
 
 async def test_push_to_talk_is_answered_with_the_words_that_were_said() -> None:

@@ -13,8 +13,12 @@ from tandem_models.signal import SAMPLES_PER_MS
 from tandem_server.contract import TandemSettings
 from tandem_server.errors import ClientError
 from tandem_server.settings import DEFAULT_INSTRUCTIONS, SERVER_VAD, Wire, default_session, derived, merged
+from tandem_server.stages.protocols import Tool, Tools
 
 MS = SAMPLES_PER_MS
+
+
+LOOK: Wire = {"type": "function", "name": "look", "description": "Look.", "parameters": {"type": "object"}}
 
 
 def default() -> Wire:
@@ -72,15 +76,20 @@ def test_who_the_session_is_cannot_be_changed() -> None:
     assert after["audio"]["output"]["voice"] == "mouth"
 
 
-def test_what_has_no_effect_here_is_accepted_and_not_echoed() -> None:
+def test_what_has_no_effect_here_is_accepted_and_the_echo_says_what_is_in_force() -> None:
     after = update(
         default(),
         tracing="auto",
         include=["item.input_audio_transcription.logprobs"],
         prompt={"id": "p"},
-        parallel_tool_calls=True,
+        reasoning={"effort": "low"},
+        truncation={"type": "retention_ratio", "retention_ratio": 0.5},
+        audio={"input": {"noise_reduction": {"type": "near_field"}}},
     )
     assert after == default()
+    assert (after["include"], after["prompt"], after["truncation"]) == (None, None, "auto")
+    assert after["audio"]["input"]["noise_reduction"] is None
+    assert "tracing" not in after
 
 
 def test_clearing_is_by_null_or_empty() -> None:
@@ -88,8 +97,81 @@ def test_clearing_is_by_null_or_empty() -> None:
         assert derived(update(default(), instructions=empty)).instructions == ""
     assert update(default(), audio=None, tandem=None) == default()
     assert update(default(), audio={"input": None, "output": None}) == default()
-    assert derived(update(default(), tools=[])).text_only is False
-    assert derived(update(default(), output_modalities=None)).text_only is False
+    changed = update(
+        default(),
+        instructions="Sing.",
+        output_modalities=["text"],
+        tools=[LOOK],
+        tool_choice="required",
+        parallel_tool_calls=False,
+        max_output_tokens=100,
+        audio={"output": {"speed": 1.5}},
+    )
+    cleared: dict[str, Any] = {
+        "instructions": "",
+        "output_modalities": ["audio"],
+        "tools": [],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "max_output_tokens": "inf",
+    }
+    for name, value in cleared.items():
+        assert update(changed, **{name: None}) == {**changed, name: value}
+    for name in ("tools", "output_modalities"):
+        assert update(changed, **{name: []}) == {**changed, name: cleared[name]}
+    assert update(changed, audio={"output": {"speed": None}})["audio"]["output"]["speed"] == 1.0
+
+
+# Tools --------------------------------------------------------------------------------------------------------------
+def test_tools_are_echoed_as_they_were_offered_and_read_as_they_are_meant() -> None:
+    offered = [{**LOOK, "strict": True}, {"type": "function", "name": "wave"}]
+    after = update(default(), tools=offered, tool_choice={"type": "function", "name": "wave"})
+    assert (after["tools"], after["tool_choice"]) == (offered, {"type": "function", "name": "wave"})
+    assert derived(after).tools == Tools((Tool("wave"),), required=True)
+    assert derived(update(after, tool_choice="auto")).tools.functions[0] == Tool("look", "Look.", {"type": "object"})
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools"),
+    [
+        ("auto", Tools((Tool("look", "Look.", {"type": "object"}),))),
+        ("required", Tools((Tool("look", "Look.", {"type": "object"}),), required=True)),
+        ("none", Tools()),
+    ],
+)
+def test_a_choice_is_what_may_be_called(choice: str, tools: Tools) -> None:
+    assert derived(update(default(), tools=[LOOK], tool_choice=choice)).tools == tools
+
+
+def test_nothing_is_required_where_nothing_is_offered() -> None:
+    assert derived(update(default(), tool_choice="required")).tools == Tools()
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"tools": [{"type": "mcp", "server_label": "m", "server_url": "http://m"}]}, "session.tools"),
+        ({"tools": [{"type": "function"}]}, "session.tools"),
+        ({"tools": [{"type": "function", "name": "two words"}]}, "session.tools"),
+        ({"tools": [{"type": "function", "name": "n" * 65}]}, "session.tools"),
+        ({"tools": [{"type": "function", "name": "f", "parameters": [1]}]}, "session.tools"),
+        ({"tools": [LOOK, LOOK]}, "session.tools"),
+        ({"tools": [{"type": "function", "name": f"f{n}"} for n in range(129)]}, "session.tools"),
+        ({"tool_choice": {"type": "function", "name": "wave"}}, "session.tool_choice"),
+        ({"tools": [LOOK], "tool_choice": {"type": "function", "name": "wave"}}, "session.tool_choice"),
+        ({"tool_choice": {"type": "mcp", "server_label": "m"}}, "session.tool_choice"),
+        ({"max_output_tokens": 0}, "session.max_output_tokens"),
+        ({"max_output_tokens": 4097}, "session.max_output_tokens"),
+    ],
+)
+def test_a_tool_or_a_limit_that_cannot_be_is_refused_by_its_field(fields: dict[str, Any], param: str) -> None:
+    assert refused(default(), **fields).param == param
+
+
+def test_a_limit_of_tokens_is_taken_at_its_bounds() -> None:
+    for limit in (1, 4096):
+        assert derived(update(default(), max_output_tokens=limit)).max_output_tokens == limit
+    assert derived(update(default(), max_output_tokens="inf")).max_output_tokens is None
 
 
 # Turn detection -----------------------------------------------------------------------------------------------------

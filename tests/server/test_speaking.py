@@ -343,6 +343,60 @@ def test_a_client_that_heard_more_than_there_was_is_corrected() -> None:
     assert (record.status, record.heard_text) == ("completed", None)  # all of it was heard: nothing was interrupted
 
 
+def test_a_second_truncation_may_take_more_away_and_brings_nothing_back() -> None:
+    driver = thinking()
+    driver.settle()
+    for told, kept in ((1100, 1100), (1500, 1100), (10**9, 1100), (200, 200), (1100, 200)):
+        truncated = driver.client("conversation.item.truncate", item_id="item_t_2", content_index=0, audio_end_ms=told)
+        assert wire(truncated)[0]["audio_end_ms"] == kept
+        record = driver.records()["item_t_2"]
+        assert record.ended_ms - record.started_ms == kept
+    driver.speak_turn("go on")
+    driver.answer(Finalise)
+    assert heard_by_responder(driver) == ["It is"]
+
+
+def test_a_client_that_says_what_was_heard_before_it_cancels_is_believed() -> None:
+    driver = thinking()
+    driver.answer(Think, Speak)
+    driver.hear(SILENCE, 20)  # 640 ms by our clock
+    driver.client("conversation.item.truncate", item_id="item_t_2", content_index=0, audio_end_ms=200)
+    driver.client("response.cancel", response_id="resp_t_1")
+
+    assert driver.last(StopReply).heard == 200 * 24
+    driver.settle()
+    record = driver.records()["item_t_2"]
+    assert (record.status, record.heard_text, record.ended_ms - record.started_ms) == ("interrupted", "It is", 200)
+
+
+def test_a_guess_of_ours_is_corrected_upwards_once() -> None:
+    driver = thinking()
+    driver.answer(Think, Speak)
+    driver.hear(SILENCE, 10)
+    driver.client("response.cancel")  # 320 ms by our clock
+    driver.settle()
+    assert driver.records()["item_t_2"].heard_text == "It is"
+    driver.client("conversation.item.truncate", item_id="item_t_2", content_index=0, audio_end_ms=600)
+    assert driver.records()["item_t_2"].heard_text == "It is nice to"
+    driver.client("conversation.item.truncate", item_id="item_t_2", content_index=0, audio_end_ms=900)
+    assert driver.records()["item_t_2"].heard_text == "It is nice to"
+
+
+def test_a_written_reply_that_is_cancelled_keeps_what_was_read() -> None:
+    driver = Driver()
+    driver.client("response.create", response={"output_modalities": ["text"]})
+    think = driver.take(Think)
+    driver.tell(TextCame(think.reply, "One. Two"))
+    driver.client("response.cancel")
+    driver.settle()
+
+    assert driver.events("response.done")[0]["response"]["output"][0]["content"] == [
+        {"type": "output_text", "text": "One."}
+    ]
+    driver.client("response.create")
+    assert heard_by_responder(driver) == ["One."]
+
+
 def test_a_truncation_after_a_barge_in_moves_what_was_heard() -> None:
     driver = thinking()
     driver.answer(Think, Speak)

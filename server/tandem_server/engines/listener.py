@@ -57,6 +57,8 @@ def reply_to(messages: Sequence[Message], now: datetime) -> str:
     talk = Talk(messages)
     if not said:
         return talk.choose(say.OPENINGS)
+    if messages[-1].role == "system" and not said[-1]:  # asked to say something since the user says nothing
+        return talk.choose(say.SILENCES)
     heard = understand(said[-1] if messages[-1].role == "user" else "")
     if not heard.words:
         return talk.choose(say.UNHEARD)

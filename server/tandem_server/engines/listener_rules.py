@@ -51,6 +51,12 @@ UNHEARD: Final = (
     "No hurry. Just start whenever you like.",
     "I missed that one. What were you saying?",
 )
+SILENCES: Final = (
+    "I'm still here. Take your time.",
+    "No hurry. Just go on whenever you like.",
+    "Shall we talk about something else?",
+    "Is there anything you would like to add?",
+)
 ACKNOWLEDGEMENTS: Final = (
     "I see.", "Right.", "Okay.", "That's interesting.", "Got it.", "Good to know.", "Mm-hm, I follow.",
     "Fair enough.", "I like hearing that.", "Now I'm curious.", "All right.", "Ah, okay.",

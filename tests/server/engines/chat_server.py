@@ -38,6 +38,14 @@ class Call:
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
         await self.event(json.dumps({"id": "1", "object": "chat.completion.chunk", "choices": [choice]}))
 
+    async def part(self, index: int, name: str | None, arguments: str) -> None:
+        """A part of a function call; its id comes with its name."""
+        call = {"index": index, "function": {"arguments": arguments}}
+        if name is not None:
+            call = {"index": index, "id": f"c{index}", "function": {"name": name, "arguments": arguments}}
+        choice = {"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}
+        await self.event(json.dumps({"id": "1", "object": "chat.completion.chunk", "choices": [choice]}))
+
     async def end(self) -> None:
         await self.event("[DONE]")
         await self.raw(b"0\r\n\r\n")
@@ -134,6 +142,20 @@ def streams(*events: str) -> Behaviour:
         await call.start()
         for event in events:
             await call.event(event)
+        await call.end()
+
+    return behave
+
+
+def calls(*parts: tuple[int, str | None, str], said: str = "") -> Behaviour:
+    """Says something, or nothing, and streams the parts of function calls."""
+
+    async def behave(call: Call) -> None:
+        await call.start()
+        if said:
+            await call.token(said)
+        for part in parts:
+            await call.part(*part)
         await call.end()
 
     return behave

@@ -16,7 +16,7 @@ from tandem_server.engines.listener_hearing import MAX_CAUGHT, VOCABULARY, caugh
 from tandem_server.engines.listener_rules import RULES
 from tandem_server.engines.listener_topics import TOPICS
 from tandem_server.engines.spoken_clock import spoken_date, spoken_time
-from tandem_server.stages.protocols import Message
+from tandem_server.stages.protocols import Message, Tool, ToolCall, Tools
 
 NOW = datetime(2026, 6, 2, 15, 10, tzinfo=UTC)
 LONGEST_SENTENCE = 20
@@ -199,6 +199,19 @@ async def test_sentences_come_one_by_one_and_join_to_the_reply() -> None:
 
     assert len(pieces) > 1
     assert "".join(pieces) == reply_to(messages, NOW)
+
+
+def test_a_user_who_says_nothing_is_encouraged_and_not_asked_to_repeat() -> None:
+    talk = [Message("user", "hello"), Message("assistant", "Hi."), Message("user", ""), Message("system", "Silence.")]
+    assert reply_to(talk, NOW) in say.SILENCES
+    assert reply_to(talk[:-1], NOW) not in say.SILENCES
+
+
+async def test_it_takes_no_notice_of_tools() -> None:
+    listener, hello = Listener(now=lambda: NOW), Message("user", "hello")
+    talk = [hello, Message("assistant", "", ToolCall("c", "look", "{}")), Message("tool", "a lamp", call_id="c")]
+    pieces = [piece async for piece in listener.respond(talk, Tools((Tool("look"),), required=True))]
+    assert "".join(pieces) == reply_to([hello], NOW)
 
 
 async def test_the_own_clock_has_a_zone() -> None:

@@ -11,9 +11,9 @@ import pytest
 from tandem_server.engines.chat_messages import chat_messages
 from tandem_server.engines.openai_chat import ChatSettings, OpenAIChat
 from tandem_server.errors import ConfigurationError, EngineError, EngineTimeout
-from tandem_server.stages.protocols import CallPiece, Message
+from tandem_server.stages.protocols import CallPiece, Message, Tool, ToolCall, Tools
 
-from .chat_server import Call, ChatServer, breaks_off, refuses, says, serving, streams
+from .chat_server import Call, ChatServer, breaks_off, calls, refuses, says, serving, streams
 
 HELLO = [Message("user", "Hello")]
 
@@ -221,6 +221,54 @@ async def test_a_web_page_is_no_reply() -> None:
     async with serving(page) as server:
         with pytest.raises(EngineError, match="check that the base URL is a chat endpoint"):
             await reply(server)
+
+
+TOOLS = Tools((Tool("look", "Look.", {"type": "object"}),))
+
+
+async def test_calls_come_as_they_are_streamed_and_tools_and_results_reach_the_endpoint() -> None:
+    talk = [*HELLO, Message("assistant", "", ToolCall("x", "look", "{}")), Message("tool", "a lamp", call_id="x")]
+    async with serving(calls((0, "look", ""), (0, None, '{"up":'), (0, None, "1}"), said="One moment. ")) as server:
+        chat = OpenAIChat(settings(server))
+        pieces = [piece async for piece in chat.respond(talk, TOOLS)]
+        await chat.close()
+
+    assert pieces == ["One moment. ", CallPiece(0, "look", ""), CallPiece(0, "", '{"up":'), CallPiece(0, "", "1}")]
+    (call,) = server.calls
+    assert [tool["function"]["name"] for tool in call.body["tools"]] == ["look"]
+    assert "tool_choice" not in call.body
+    assert [message["role"] for message in call.body["messages"]] == ["user", "assistant", "tool"]
+
+
+async def test_a_reply_that_only_calls_is_a_reply() -> None:
+    async with serving(calls((0, "look", "{}"))) as server:
+        assert await reply(server) == [CallPiece(0, "look", "{}")]
+    assert "tools" not in server.calls[0].body
+
+
+async def test_a_call_that_breaks_off_is_not_asked_for_again() -> None:
+    async def breaks(call: Call) -> None:
+        await call.start()
+        await call.part(0, "look", "{")
+        await call.raw(b"40\r\ndata: {")
+
+    async with serving(breaks, says("Other")) as server:
+        with pytest.raises(EngineError, match=r"broke off its answer|cannot be reached"):
+            await reply(server)
+    assert len(server.calls) == 1
+
+
+async def test_a_call_without_end_is_an_error() -> None:
+    async def babbles(call: Call) -> None:
+        await call.start()
+        await call.part(0, "look", "")
+        while True:
+            await call.part(0, None, "x" * 100)
+
+    async with serving(babbles) as server:
+        with pytest.raises(EngineError, match="more arguments than fit"):
+            await reply(server, max_arguments=1000)
+        await server.gone.wait()
 
 
 async def test_an_endless_reply_is_cut_and_hung_up() -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tandem_server.engines.fakes import FakeResponder
 from tandem_server.engines.openai_chat import OpenAIChat
 from tandem_server.engines.responders import CHOICES, RESPONDERS, make_responder
 from tandem_server.errors import ConfigurationError
+from tandem_server.stages.protocols import CallPiece, Message, Tool, Tools
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,29 @@ def test_an_unknown_setting_is_told_the_choices(setting: str) -> None:
 def test_a_setting_that_cannot_work_is_refused(setting: str, told: str) -> None:
     with pytest.raises(ConfigurationError, match=told):
         make_responder(setting)
+
+
+@pytest.mark.parametrize(
+    ("setting", "arguments"), [("fake:call look", "{}"), ('fake:call look {"where": "up"}', '{"where": "up"}')]
+)
+async def test_a_fake_may_call_a_tool(setting: str, arguments: str) -> None:
+    responder = make_responder(setting)
+    offered = Tools((Tool("look"),))
+    hello, result = Message("user", "hello"), Message("tool", "a lamp", call_id="c")
+
+    assert [piece async for piece in responder.respond([hello], offered)] == [CallPiece(0, "look", arguments)]
+    said = [piece async for piece in responder.respond([hello, result], offered)]
+    assert "".join(map(str, said)) == "The tool said: a lamp"
+    unable = [piece async for piece in responder.respond([hello], Tools((Tool("wave"),)))]
+    assert "".join(map(str, unable)) == "You said: hello"
+
+
+def test_a_call_without_json_is_refused_and_a_word_is_not_a_call() -> None:
+    for wrong in ("fake:call look up", "fake:call look [1]"):
+        with pytest.raises(ConfigurationError, match="must be a JSON object"):
+            make_responder(wrong)
+    assert isinstance(make_responder("fake:call"), FakeResponder)
+    assert isinstance(make_responder("fake:caller"), FakeResponder)
 
 
 def test_every_choice_is_in_the_dictionary() -> None:
