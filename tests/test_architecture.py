@@ -27,8 +27,9 @@ LONGEST = 400
 """Lines of a file"""
 PURE = (
     "turn", "reply", "reply_wire", "turn_wire", "manner_wire", "live_reply", "response_output", "voicing", "drafting",
-    "conversation", "conversation_events", "client_events", "item_events", "client_items", "response_requests",
-    "listening", "speaking", "asides", "idling", "items", "usage", "settings", "tool_settings", "shared_state",
+    "interruptions", "conversation", "conversation_events", "client_events", "item_events", "client_items",
+    "response_requests", "listening", "speaking", "asides", "idling", "items", "usage", "settings",
+    "tool_settings", "shared_state",
     "stages/cues", "stages/endpoint", "stages/endpoint_fit", "stages/entrain", "stages/pauses", "stages/protocols",
     "stages/sentences", "stages/markup",
 )  # fmt: skip

@@ -94,6 +94,8 @@ class TandemSettings(TandemModel):
     """The features the strategy may move; the others stay the voice's own."""
     speculate: bool = True
     """Prepare the reply in every pause that may be the end, though the responder is then asked in vain now and then."""
+    resume_interrupted: bool = True
+    """Go on with a reply that was cut off by a cough or a "mhm", where it was cut."""
     events: bool = False
     """Send `tandem.*` events. A client that sends a `tandem` object knows them and gets them unless it says no; to the
     others they would be errors (openai-agents for Python refuses types it does not know)."""

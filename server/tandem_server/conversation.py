@@ -42,6 +42,7 @@ from tandem_server.conversation_events import (
 )
 from tandem_server.errors import ClientError
 from tandem_server.idling import Idling
+from tandem_server.interruptions import Interruptions
 from tandem_server.item_events import ItemEvents
 from tandem_server.listening import Listening, Notice, UserBegan, UserFinished, UserPaused, UserWentOn
 from tandem_server.live_reply import ReplyRequest
@@ -65,6 +66,7 @@ class Conversation:
         self._idling = Idling(self._shared, self._listening, self._speaking)
         items = ItemEvents(self._shared, self._speaking)
         self._client = ClientEvents(self._shared, self._listening, self._speaking, self._asides, items)
+        self._interruptions = Interruptions()
         self._owed: UserFinished | None = None
         """A turn that was not answered because the user went on"""
 
@@ -161,6 +163,7 @@ class Conversation:
             match effect:
                 case UserBegan():
                     if self._shared.settings.interrupt_response:
+                        self._interruptions.began(self._speaking.hearing)
                         result += self._speaking.cancel("turn_detected")
                 case UserPaused():
                     result += self._speaking.draft(effect)
@@ -178,14 +181,20 @@ class Conversation:
         awaited = self._speaking.words_known(finished)
         if awaited or not self._shared.settings.create_response:
             return awaited
+        resumed = None if self._listening.user_speaking else self._interruptions.judged(finished)
+        if resumed is not None and self._shared.settings.tandem.resume_interrupted:
+            return self._begin(resumed)
         finished = finished if finished.substantial else self._owed or finished
         if self._listening.user_speaking and finished.substantial:
             self._owed = finished
         if self._listening.user_speaking or not finished.substantial:
             return []
         self._owed = None
+        return self._begin(ReplyRequest(to=finished, say=None if finished.understood else NOT_UNDERSTOOD))
+
+    def _begin(self, request: ReplyRequest) -> list[Effect]:
         try:
-            return self._speaking.begin(ReplyRequest(to=finished, say=None if finished.understood else NOT_UNDERSTOOD))
+            return self._speaking.begin(request)
         except ClientError:  # a reply is under way and was not to be interrupted: the turn is heard, not answered
             return []
 

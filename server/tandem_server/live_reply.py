@@ -44,6 +44,8 @@ class ReplyRequest:
     """Words to be spoken as they are, without asking the responder."""
     hint: str | None = None
     """What the responder is told besides the conversation."""
+    resumes: str | None = None
+    """The item that was cut off and goes on."""
     settings: Settings | None = None
     """None: as the session says."""
     context: tuple[AnyItem, ...] | None = None
@@ -86,6 +88,8 @@ class Reply:
     """Phrases whose text has been sent"""
     sent: int = 0
     """Samples at WIRE_RATE sent so far"""
+    complete: bool = False
+    """All that it has to say is known"""
     full: bool = False
     """It has as many tokens as it may have"""
     audible_from: int | None = None
@@ -143,7 +147,9 @@ def record(live: Reply, shared: SharedState, status: reply.Status, realised: Sco
     }
     if live.error:
         flags["error"] = live.error
-    if live.request.hint:
+    if live.request.resumes:
+        flags["resumes"] = live.request.resumes
+    elif live.request.hint:
         flags["idle_timeout"] = True
     if live.output.told:
         flags["calls"] = [{"name": one.call.name, "arguments": one.call.arguments} for one in live.output.told]

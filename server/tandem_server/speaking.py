@@ -85,6 +85,13 @@ class Speaking:
         ends_at = self._live.ends_at if self._live is not None else None
         return ends_at is not None and self._shared.heard < ends_at
 
+    @property
+    def hearing(self) -> Reply | None:
+        """The reply that the user is in the middle of."""
+        live = self._live
+        begun = live is not None and live.audible_from is not None and isinstance(self._state, reply.Speaking)
+        return live if begun or self.audible else None
+
     def begin(self, request: ReplyRequest) -> list[Effect]:
         """Reply now, or as soon as the last reply has been reported. Raises ClientError when one is under way."""
         answers = request.to is not None and request.say is None and not self._words_pending()

@@ -25,6 +25,7 @@ def end_text(live: Reply, shared: SharedState) -> list[Effect]:
     effects = [effect for phrase in live.splitter.flush() for effect in _phrase(live, phrase, shared)]
     if not live.phrases and not live.output.wanted:
         effects += _phrase(live, LOST_THREAD, shared)
+    live.complete = True
     return effects
 
 
