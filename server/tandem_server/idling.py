@@ -35,7 +35,7 @@ class Idling:
     def frame(self) -> list[Effect]:
         """One more frame has been heard."""
         shared, speaking, listening = self.shared, self.speaking, self.listening
-        if listening.user_speaking or listening.pending or speaking.live or speaking.quiet_from is None:
+        if listening.user_speaking or listening.pending or speaking.quiet_from is None:
             self.since = shared.heard
             return []
         start, timeout = max(self.since, speaking.quiet_from), shared.settings.idle_timeout

@@ -179,7 +179,7 @@ class ReplyWire:
 
     def _item_done(self, item: AnyItem, index: int) -> list[Send]:
         shared = self.shared
-        there = self.in_conversation and shared.items.find(item.id) is item  # the client may have deleted it
+        there = shared.items.find(item.id) is not None  # it never was, or the client has deleted it
         done = ResponseOutputItemDoneEvent(
             type="response.output_item.done",
             event_id=shared.event_id(),

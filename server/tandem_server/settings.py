@@ -249,7 +249,7 @@ def derived(session: Wire) -> Settings:
         settings,
         turn=_turn_settings(detection),
         padding=_milliseconds(detection, "prefix_padding_ms", 300, 0, 5_000),
-        idle_timeout=_idle_timeout(detection) if replies else None,
+        idle_timeout=_idle_timeout(detection),
         create_response=replies and bool(detection["create_response"]),
         interrupt_response=replies and bool(detection["interrupt_response"]),
     )

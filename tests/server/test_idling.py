@@ -98,6 +98,21 @@ def test_a_cough_is_no_answer_and_starts_the_time_anew() -> None:
     assert triggered(driver) == 1
 
 
+def test_who_has_spoken_is_not_waited_for_while_the_words_are_being_found() -> None:
+    driver = answered()
+    driver.speak_turn("I was thinking")
+    driver.hear(SILENCE, 2 * FRAMES)
+    assert triggered(driver) == 0
+
+
+def test_nobody_is_waited_for_while_a_reply_is_made() -> None:
+    driver = answered()
+    driver.speak_turn("I was thinking")
+    driver.answer(Finalise, Record)
+    driver.hear(SILENCE, 2 * FRAMES)
+    assert triggered(driver) == 0
+
+
 def test_nobody_is_waited_for_before_the_first_reply() -> None:
     driver = Driver()
     driver.detect(idle_timeout_ms=TIMEOUT_MS)

@@ -281,11 +281,16 @@ def test_there_may_be_so_many_at_once_and_no_more() -> None:
     assert errors(create(driver, **NONE)) == []
 
 
-def test_the_user_who_speaks_does_not_stop_it() -> None:
+def test_the_user_who_speaks_neither_stops_it_nor_makes_it_begin_again() -> None:
     driver = Driver()
+    driver.detect(create_response=False)
     create(driver, **NONE)
-    driver.hear(SPEECH, 20)
+    for _ in range(2):
+        driver.speak_turn()
+        driver.answer(Finalise, Record)
+
     assert not driver.all(DropReply)
+    assert len(driver.all(Think)) == 1
 
 
 def test_it_is_cancelled_by_its_id_and_only_by_that() -> None:
@@ -321,10 +326,10 @@ def test_it_fails_without_a_word_of_apology() -> None:
         assert driver.conversation.idle and driver.armed == {}
 
 
-def test_it_may_call_functions_and_be_cut_short() -> None:
+def test_it_may_call_functions_that_were_offered_and_be_cut_short() -> None:
     driver = Driver()
     create(driver, **NONE, tools=[{"type": "function", "name": "look"}])
-    driver.reply, driver.calls = "", (CallPiece(0, "look", "{}"),)
+    driver.reply, driver.calls = "", (CallPiece(0, "look", "{}"), CallPiece(1, "wave", "{}"))
     driver.settle()
     create(driver, **NONE, max_output_tokens=2)
     driver.reply = "It is nice"
@@ -346,8 +351,28 @@ def test_it_waits_for_the_words_of_a_turn_that_it_is_to_read() -> None:
     driver.answer(Finalise)
 
     assert driver.last(Think).messages == (Message("user", "what time is it"),)
+    driver.hear(SPEECH, 20)
+    driver.client("input_audio_buffer.commit")
+    driver.answer(Finalise)
+    assert len(driver.all(Think)) == 1
     driver.settle()
     assert responses(driver)[0]["status"] == "completed"
+
+
+def test_it_waits_for_the_words_of_all_turns() -> None:
+    driver = Driver()
+    driver.manual()
+    for _ in range(2):
+        driver.hear(SPEECH, 20)
+        driver.client("input_audio_buffer.commit")
+    create(driver, **NONE, instructions="")
+    driver.line = "one"
+    driver.answer(Finalise)
+    assert not driver.all(Think)
+    driver.line = "two"
+    driver.answer(Finalise)
+
+    assert [message.text for message in driver.last(Think).messages] == ["one", "two"]
 
 
 def test_who_leaves_leaves_none_behind() -> None:

@@ -120,6 +120,7 @@ def test_a_written_reply_may_call_too() -> None:
 
     output = driver.events("response.done")[0]["response"]["output"]
     assert [item["type"] for item in output] == ["message", "function_call"]
+    assert [dropped.reply for dropped in driver.all(DropReply)] == [0]  # nothing of it is held
 
 
 def test_a_call_is_kept_in_the_record_of_the_turn() -> None:
@@ -230,6 +231,7 @@ def test_a_reply_that_is_cut_off_calls_nothing() -> None:
     (done,) = driver.events("response.done")
     assert done["response"]["status"] == "cancelled"
     assert [item["type"] for item in done["response"]["output"]] == ["message"]
+    assert done["response"]["usage"]["output_token_details"]["text_tokens"] == 3  # "Let me look."
     assert driver.events("response.function_call_arguments.done") == []
 
 
