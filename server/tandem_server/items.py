@@ -80,8 +80,9 @@ class Item:
             if self.spoken
             else assistant.Content(type="output_text", text=shown)
         )
-        # An item that has only begun has no content yet; clients add its parts as they are announced.
-        begun = self.status == "in_progress"
+        # An item that has only begun has no content yet; clients add its parts as they are announced. They retrieve one
+        # that they have cut off before it is done.
+        begun = self.status == "in_progress" and not shown
         return RealtimeConversationItemAssistantMessage(
             id=self.id,
             object="realtime.item",

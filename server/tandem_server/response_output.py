@@ -50,6 +50,7 @@ class ResponseOutput:
     def say(self, text: str) -> Send:
         """More of the message's text."""
         self.text += text
+        self.item.text = self.text.strip()
         return self.wire.text(self.item, text)
 
     def call(self, piece: CallPiece) -> None:

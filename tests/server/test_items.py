@@ -10,6 +10,8 @@ from tandem_server.errors import ClientError
 from tandem_server.items import CallItem, Item, Items, OutputItem, messages
 from tandem_server.stages.protocols import Message, ToolCall, Word
 
+from .driver import Driver
+
 WORDS = (Word("one", 0.0, 0.4), Word("two", 0.5, 0.9), Word("three", 1.0, 1.4))
 
 
@@ -156,5 +158,16 @@ def test_a_call_that_has_only_begun_has_no_arguments_and_is_not_seen() -> None:
 
 
 def test_an_item_that_has_only_begun_has_no_content() -> None:
-    assert spoken(status="in_progress").wire().model_dump()["content"] == []
+    assert Item("r", "assistant", spoken=True, text="", status="in_progress").wire().model_dump()["content"] == []
     assert spoken(status="incomplete").wire().model_dump()["content"] != []
+
+
+def test_an_item_that_is_being_spoken_shows_what_was_heard_of_it_when_it_is_retrieved() -> None:
+    driver = Driver()
+    driver.until_replying()
+    driver.client("conversation.item.truncate", item_id="item_t_2", content_index=0, audio_end_ms=400)
+    driver.client("conversation.item.retrieve", item_id="item_t_2")
+
+    [retrieved] = driver.events("conversation.item.retrieved")
+    assert retrieved["item"]["status"] == "in_progress"
+    assert [part["transcript"] for part in retrieved["item"]["content"]] == ["It is nice"]
