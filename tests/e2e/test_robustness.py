@@ -203,7 +203,7 @@ async def test_message_at_fault_is_named(undisturbed: Watch) -> None:
         {"type": "session.update", "session": {"type": "realtime", "tandem": {"strength": 9}}},
         {"type": "session.update", "session": {"type": "realtime", "output_modalities": "loud"}},
         {"type": "conversation.item.delete"},
-        {"type": "response.create", "response": {"conversation": "none"}},
+        {"type": "response.create", "response": {"conversation": "nowhere"}},
         {"type": "nonsense"},
     ]
     async with calling(undisturbed.served.realtime) as caller:
