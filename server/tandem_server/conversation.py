@@ -1,8 +1,9 @@
 """The whole conversation, sans I/O: `handle(news, now) -> effects`.
 
 It is told what happened and says what is to be done; it knows no task, socket or clock. Time is samples heard; `now` is
-for latency figures only. The user's half is `listening`, the agent's `speaking`; here they meet, and the client's
-events are answered. The caller performs the effects in order and reports every result back through the same door.
+for latency figures only. The user's half is `listening`, the agent's `speaking`; here they meet. What the client sends
+is answered in `client_events`. The caller performs the effects in order and reports every result back through the same
+door.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Conversation:
 
     @property
     def session(self) -> dict[str, Any]:
-        """The effective settings as the protocol shows them."""
+        """The effective settings, complete; of a transcription session the protocol shows less."""
         return self._shared.session
 
     @property
