@@ -50,7 +50,8 @@ class Socket:
         except (WebSocketDisconnect, RuntimeError) as error:
             raise ConnectionLostError from error
         if message["type"] == "websocket.disconnect":
-            raise ConnectionLostError(final=message.get("code") in _GOODBYES)
+            # uvicorn reports 1005 for a lost connection too; only a close frame brings a reason, be it empty.
+            raise ConnectionLostError(final="reason" in message and message.get("code") in _GOODBYES)
         text: str | None = message.get("text")
         return text if text is not None else message["bytes"]
 
@@ -83,8 +84,12 @@ def realtime_routes(
     router = APIRouter()
 
     @router.get("/v1/realtime", summary="Would a WebSocket be let in here? 426 is yes; browsers cannot see why not")
-    async def preflight() -> JSONResponse:
-        if sessions.full:
+    async def preflight(session_id: str | None = None, last_event_id: str | None = None) -> JSONResponse:
+        if session_id is not None:
+            found = _resumable(sessions, session_id, last_event_id)
+            if isinstance(found, Refusal):
+                return problem(found.status, found.title, found.detail)
+        elif sessions.full:
             return problem(BUSY.status, BUSY.title, BUSY.detail, {"Retry-After": str(RETRY_AFTER)})
         return problem(426, "Upgrade required", "this is a WebSocket", {"Upgrade": "websocket"})
 
@@ -142,14 +147,9 @@ async def _resume(websocket: WebSocket, sessions: Sessions, subprotocol: str | N
     """Go on with a conversation whose client was cut off; its first connection's task goes on running it."""
     session_id = websocket.query_params["session_id"]
     last_event_id = websocket.query_params.get("last_event_id")
-    held = sessions.find(session_id)
-    if held is None:
-        await _refuse(websocket, OVER)
-        return
-    try:
-        held.line.check(last_event_id)
-    except ClientError as error:
-        await _refuse(websocket, Refusal(410, "Too much was missed", str(error)))
+    held = _resumable(sessions, session_id, last_event_id)
+    if isinstance(held, Refusal):
+        await _refuse(websocket, held)
         return
     await websocket.accept(subprotocol)
     socket = Socket(websocket)
@@ -158,6 +158,18 @@ async def _resume(websocket: WebSocket, sessions: Sessions, subprotocol: str | N
         await held.line.resume(socket, held.session.greeting(), last_event_id)
     except (ClientError, ClientTooSlowError) as error:
         await socket.close(POLICY, str(error) or "the client does not read what it is sent")
+
+
+def _resumable(sessions: Sessions, session_id: str, last_event_id: str | None) -> Held | Refusal:
+    """The conversation, if it can be gone on with from there."""
+    held = sessions.find(session_id)
+    if held is None:
+        return OVER
+    try:
+        held.line.check(last_event_id)
+    except ClientError as error:
+        return Refusal(410, "Too much was missed", str(error))
+    return held
 
 
 async def _refuse(websocket: WebSocket, refusal: Refusal) -> None:
