@@ -7,25 +7,27 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import pytest
 import soundfile as sf
 from rich.console import Console
 
+from tandem_client import desktop
 from tandem_client.actions import Wire as Event
 from tandem_client.desktop import Scene, Talk, talk_headless
 from tandem_client.errors import ConversationOver
 from tandem_client.fakes import JumpingClock
 from tandem_client.link import Clock, MonotonicClock
-from tandem_client.recording import read_audio
+from tandem_client.recording import BLOCK, read_audio
 from tandem_client.resuming import connected
 from tandem_client.terminal import Terminal
-from tandem_models.signal import WIRE_RATE, Audio
+from tandem_models.signal import WIRE_RATE, Audio, pcm16_to_float
 
 from .cutting import Network, network
 from .serving import FAKES, Served, serving
-from .talking import SILENCE, tone
+from .talking import PATIENCE, SILENCE, tone
 
 STORY = " ".join(["There is a good deal in what you said, and I would like to hear more of it."] * 12)
 LOST = 50_000
@@ -159,3 +161,99 @@ async def test_server_that_does_not_wait_ends_it_in_words_and_leaves_a_recording
         await talk(served, Talk(file=question, out=out, fast=True), [(20, cut)])
     assert ended.value.exit_code == 5
     assert np.any(sf.read(out)[0][:, 0])
+
+
+class Room:
+    """Microphone and loudspeaker of a person who asks once and listens."""
+
+    dropped = 0
+
+    def __init__(self) -> None:
+        self.heard = bytearray()
+        self.news = asyncio.Event()
+        self._says = tone(0.8) + SILENCE
+        self._report: Callable[[int], None]
+
+    def microphone(self, _: Any) -> Room:
+        return self
+
+    def loudspeaker(self, report: Callable[[int], None], _: Any) -> Room:
+        self._report = report
+        return self
+
+    async def read(self) -> bytes:
+        block, self._says = self._says[: 2 * BLOCK], self._says[2 * BLOCK :]
+        if not block:
+            await asyncio.Event().wait()
+        return block
+
+    def play(self, pcm: bytes) -> None:
+        self.heard += pcm
+        self.news.set()
+        asyncio.get_running_loop().call_soon(self._report, len(self.heard) // 2)
+
+    def flush(self) -> int:
+        return len(self.heard) // 2
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Room:
+    """Devices that are not there."""
+    made = Room()
+    monkeypatch.setattr(desktop, "portaudio", lambda: None)
+    monkeypatch.setattr(desktop, "Microphone", made.microphone)
+    monkeypatch.setattr(desktop, "Loudspeaker", made.loudspeaker)
+    return made
+
+
+class Screen(StringIO):
+    """Says when something is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.news = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self.news.set()
+        return super().write(text)
+
+
+async def until(news: asyncio.Event, holds: Callable[[], bool]) -> None:
+    """Looks whenever there is news; never longer than allowed."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds():
+            news.clear()
+            await news.wait()
+
+
+async def listen_live(served: Served, done: Callable[[str], bool], room: Room) -> str:
+    """`tandem talk` by microphone, cut two seconds into the reply, until what is on the screen will do: the screen."""
+    screen = Screen()
+    async with network(served.port) as net:
+        options = Talk(url=f"ws://127.0.0.1:{net.port}/v1/realtime")
+        talking = asyncio.create_task(desktop.talk(options, Console(file=screen, width=200)))
+        await until(room.news, lambda: len(room.heard) > 4 * WIRE_RATE)
+        await net.wires[0].lose(LOST)
+        await until(screen.news, lambda: done(screen.getvalue()))
+        talking.cancel()
+        await asyncio.wait([talking])
+    return screen.getvalue()
+
+
+async def test_talk_by_microphone_goes_on_by_itself(storyteller: Served, whole: Held, room: Room) -> None:
+    said = await listen_live(storyteller, lambda screen: f"Tandem  {STORY[:60]}" in screen, room)
+    assert said.count("Connection lost – reconnecting") == said.count("Back: the conversation goes on") == 1
+    heard = pcm16_to_float(bytes(room.heard))
+    assert np.array_equal(heard[heard != 0], whole.agent())
+
+
+async def test_talk_by_microphone_begins_anew_where_the_conversation_is_over(room: Room, tmp_path: Path) -> None:
+    with serving(tmp_path / "data", **TELLER, resume_seconds=0) as served:
+        said = await listen_live(served, lambda screen: "A new one began" in screen, room)
+    assert "the agent does not know what is above" in said
+    assert "interrupted after" in said
