@@ -51,7 +51,14 @@ class Typed:
     text: str
 
 
-Event = ServerSaid | ServerSpoke | Played | Flushed | Typed
+@dataclass(frozen=True, slots=True)
+class ConnectionCut:
+    """The connection was lost and is being made again; then the server says `session.created` once more."""
+
+    reason: str
+
+
+Event = ServerSaid | ServerSpoke | Played | Flushed | Typed | ConnectionCut
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,23 @@ class Ready:
     """The server has taken our settings; audio may flow."""
 
     session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The connection is lost; what is queued is played on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """The connection is there again and the conversation goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeganAnew:
+    """The connection is there again, with a new conversation: what is queued for the old one must not be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,4 +167,19 @@ class Failed:
     fatal: bool = False
 
 
-Action = Play | Flush | Send | Ready | PhaseChanged | UserText | AgentText | ReplyEnded | Exchange | Latency | Failed
+Action = (
+    Play
+    | Flush
+    | Send
+    | Ready
+    | Away
+    | Back
+    | BeganAnew
+    | PhaseChanged
+    | UserText
+    | AgentText
+    | ReplyEnded
+    | Exchange
+    | Latency
+    | Failed
+)

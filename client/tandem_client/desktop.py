@@ -18,8 +18,9 @@ from tandem_client.dialogue import Dialogue
 from tandem_client.headless import Headless
 from tandem_client.link import Clock, Link, Listener, MonotonicClock, Player
 from tandem_client.recording import read_audio
+from tandem_client.resuming import connected
 from tandem_client.terminal import Terminal
-from tandem_client.transport import Transport, connected
+from tandem_client.transport import Transport
 from tandem_models.signal import Audio
 from tandem_server.contract import TandemSettings
 from tandem_server.errors import ConfigurationError
@@ -103,7 +104,8 @@ async def talk(options: Talk, console: Console, clock: Clock | None = None) -> N
     with ExitStack() as stack:
         listeners = [stack.enter_context(journal(options.events, clock))] if options.events else []
         view = stack.enter_context(Terminal(console))
-        async with connected(options.url, options.token) as transport:
+        # A file that was half spoken cannot be gone on with in another conversation; a person can.
+        async with connected(options.url, options.token, clock, anew=options.live) as transport:
             scene = Scene(options, transport, view, clock, listeners)
             await (talk_live(scene) if options.live else talk_headless(scene, audio))
 
@@ -121,7 +123,10 @@ async def talk_live(scene: Scene) -> None:
                 block = await microphone.read()
                 if microphone.dropped and not told:
                     told = True
-                    scene.view.say("The server, or the way to it, is too slow: some of what you said was lost.")
+                    scene.view.say(
+                        "The server, or the way to it, is too slow or was gone for too long: "
+                        "some of what you said was lost."
+                    )
                 await link.send_audio(block)
 
         await link.run(listen)

@@ -23,8 +23,8 @@ from tandem_models.signal import WIRE_RATE, Audio, Resampler, float_to_pcm16, pc
 Side = Literal["input", "output"]
 BLOCKS_PER_S: Final = 50
 """20 ms a block, as telephony and WebRTC do."""
-MICROPHONE_BLOCKS: Final = 100
-"""2 s: more means that the server takes nothing any more, and old speech is better lost than late."""
+MICROPHONE_BLOCKS: Final = 500
+"""10 s: what is said while a connection that was cut is made again. Of more the oldest is lost."""
 _MISSING: Final = (
     "the PortAudio library is not installed, which microphone and loudspeaker need: on Debian and Ubuntu run "
     "`sudo apt install libportaudio2`, on macOS `brew install portaudio`; "

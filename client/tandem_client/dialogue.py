@@ -16,6 +16,10 @@ from typing import Any, Final
 from tandem_client.actions import (
     Action,
     AgentText,
+    Away,
+    Back,
+    BeganAnew,
+    ConnectionCut,
     Event,
     Exchange,
     Failed,
@@ -49,7 +53,9 @@ class Dialogue:
     def __init__(self, settings: Wire) -> None:
         self.phase: Phase = "connecting"
         self._settings = settings
+        self._session_id: str | None = None
         self._ready = False
+        self._away = False
         self._server_interrupts = True
         self._open: dict[str, Reply] = {}
         self._stopping: list[Reply] = []
@@ -75,6 +81,9 @@ class Dialogue:
                 return tuple(self._flushed(event.total))
             case Typed():
                 return tuple(self._typed(event.text))
+            case ConnectionCut():
+                self._away = True
+                return (Away(event.reason),)
 
     def _said(self, said: Said) -> tuple[Action, ...]:
         kind = said.get("type")
@@ -93,8 +102,26 @@ class Dialogue:
 
     # The session.
     def _session_created(self, said: Said) -> Iterator[Action]:
+        session_id = said["session"].get("id")
         self._read_session(said["session"])
-        yield Send({"type": "session.update", "event_id": UPDATE_ID, "session": self._settings})
+        another = self._session_id is not None and session_id != self._session_id
+        if another:
+            yield from self._begin_anew()
+        elif self._away:
+            yield Back()
+        self._session_id, self._away = session_id, False
+        if not self._ready:
+            yield Send({"type": "session.update", "event_id": UPDATE_ID, "session": self._settings})
+
+    def _begin_anew(self) -> Iterator[Action]:
+        yield BeganAnew()
+        for reply in (*self._stopping, *self._open.values()):
+            reply.forgotten = True
+        self._ready, self._announced = False, None
+        self._texts.clear()
+        self._notes.clear()
+        yield from self._stop(cancel=False)
+        yield from self._enter("connecting")
 
     def _session_updated(self, said: Said) -> Iterator[Action]:
         self._read_session(said["session"])
@@ -235,7 +262,8 @@ class Dialogue:
     def _end_stopped(self) -> Iterator[Action]:
         stopped, self._stopping = self._stopping, []
         for reply in stopped:
-            yield from (Send(_truncate(part, heard_ms)) for part, heard_ms in reply.unheard())
+            if not reply.forgotten:
+                yield from (Send(_truncate(part, heard_ms)) for part, heard_ms in reply.unheard())
             yield ReplyEnded(reply.response_id, "interrupted", reply.heard_ms, reply.message)
 
     def _end_what_is_over(self) -> Iterator[Action]:

@@ -6,7 +6,9 @@ TandemError
 └── CannotTalk              the conversation did not come about, or broke off
     ├── ServerUnreachable   exit 3: nobody answers at that address
     ├── TokenRefused        exit 4: the server wants another token
-    ├── ConnectionLost      exit 5: the connection ended in the middle
+    ├── ConnectionLost      exit 5: the connection ended in the middle, and could not be made again
+    │   ├── CutOff              it ended without a goodbye, or with one that asks to come again
+    │   └── ConversationOver    the server is there and does not go on with the conversation
     ├── NoAnswer            exit 6: the server is there, and no reply came in time
     ├── ReplyFailed         exit 7: the server began a reply and could not finish it
     └── SettingsRefused     exit 8: the server does not take these settings
@@ -43,6 +45,14 @@ class ConnectionLost(CannotTalk):
     """The connection ended in the middle."""
 
     exit_code = 5
+
+
+class CutOff(ConnectionLost):
+    """The connection ended in the middle, and may be made again."""
+
+
+class ConversationOver(ConnectionLost):
+    """The server does not go on with the conversation."""
 
 
 class NoAnswer(CannotTalk):

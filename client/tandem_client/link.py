@@ -10,6 +10,8 @@ from typing import Final, Protocol
 
 from tandem_client.actions import (
     Action,
+    BeganAnew,
+    ConnectionCut,
     Event,
     Failed,
     Flush,
@@ -116,6 +118,10 @@ class Link:
                 self._outbox.put_nowait(action.event)
             case Failed(fatal=True):
                 raise SettingsRefused(f"the server refused the settings: {action.message}")
+            case BeganAnew():
+                while not self._outbox.empty():
+                    self._outbox.get_nowait()
+                self._view.show(action)
             case Ready():
                 self._ready.set()
             case ReplyEnded():
@@ -139,8 +145,9 @@ class Link:
         while True:
             event = await self._transport.receive()
             self.last_news = self._clock.now()
-            for listener in self._listeners:
-                listener(described(event))
+            if not isinstance(event, ConnectionCut):
+                for listener in self._listeners:
+                    listener(described(event))
             self.handle(event)
 
     async def ready(self) -> None:

@@ -38,6 +38,8 @@ class Reply:
     status: str | None = None
     """The server's last word on it; None while it is being made."""
     message: str = ""
+    forgotten: bool = False
+    """The server knows nothing of it any more."""
 
     def part(self, item_id: str, content_index: int) -> Part:
         """Its part, new or known."""

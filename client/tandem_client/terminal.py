@@ -14,6 +14,9 @@ from rich.text import Text
 from tandem_client.actions import (
     Action,
     AgentText,
+    Away,
+    Back,
+    BeganAnew,
     Exchange,
     Failed,
     Latency,
@@ -41,6 +44,7 @@ class Terminal:
         self._console = console
         self._live = Live(console=console, transient=True, auto_refresh=False)
         self._phase: Phase = "connecting"
+        self._away = False
         self._partial = Text()
         self._unfinished = ""
         """What the agent says, while its text is not final."""
@@ -64,6 +68,8 @@ class Terminal:
         match action:
             case PhaseChanged():
                 self._phase = action.phase
+            case Away() | Back() | BeganAnew():
+                self._show_connection(action)
             case UserText():
                 self._show_user(action)
             case AgentText():
@@ -79,6 +85,19 @@ class Terminal:
             case _:
                 pass
         self._refresh()
+
+    def _show_connection(self, action: Away | Back | BeganAnew) -> None:
+        self._away = isinstance(action, Away)
+        match action:
+            case Away():
+                text = f"Connection lost – reconnecting … ({action.reason})"
+            case Back():
+                text = "Back: the conversation goes on."
+            case BeganAnew():
+                text = (
+                    "Back, but the conversation was over there. A new one began: the agent does not know what is above."
+                )
+        self._console.print(Text(_INDENT + text, style="yellow"))
 
     def _show_user(self, action: UserText) -> None:
         line = _line("You", "bold green", action.text or "(nothing recognised)")
@@ -103,7 +122,7 @@ class Terminal:
             self._console.print(Text(f"{_INDENT}({action.status} after {action.heard_ms / 1000:.1f} s)", style="dim"))
 
     def _refresh(self) -> None:
-        label, style = _PHASES[self._phase]
+        label, style = ("reconnecting", "yellow") if self._away else _PHASES[self._phase]
         self._live.update(Text.assemble(("● " + label, style), "  ", self._partial), refresh=True)
 
 

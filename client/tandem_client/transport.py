@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Final, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 from websockets.http11 import Response
 
-from tandem_client.actions import ServerSaid, ServerSpoke, Wire
-from tandem_client.errors import ConnectionLost, ServerUnreachable, TokenRefused
+from tandem_client.actions import ConnectionCut, ServerSaid, ServerSpoke, Wire
+from tandem_client.errors import ConnectionLost, ConversationOver, CutOff, ServerUnreachable, TokenRefused
 from tandem_server.contract import AudioFrame
 from tandem_server.errors import ClientError
 
@@ -23,6 +22,10 @@ GOODBYE_S: Final = 2.0
 """Seconds for the server to answer our close: a person who has pressed Ctrl-C does not wait for more."""
 _UNAUTHORISED: Final = frozenset({1008, 3000})
 """Close codes of servers that refuse a token only after the handshake: policy violation, unauthorised (IANA)."""
+_RECOVERABLE: Final = frozenset({1001, 1005, 1006, 1011, 1012, 1013})
+"""Close codes after which a conversation may go on: going away, none, lost, a fault, a restart, too busy."""
+_OVER: Final = frozenset({404, 410})
+"""Answers to a client that wants to go on: there is no such conversation, too much of it was missed."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -32,7 +35,7 @@ class Transport(Protocol):
     async def send(self, event: Wire) -> None:
         """Waits while the server takes no more. Raises ConnectionLost."""
 
-    async def receive(self) -> ServerSaid | ServerSpoke:
+    async def receive(self) -> ServerSaid | ServerSpoke | ConnectionCut:
         """The next event. Raises ConnectionLost or, before the first, TokenRefused."""
         ...
 
@@ -58,13 +61,18 @@ class WebSocketTransport:
         self._began = True
         return parsed(message)
 
+    async def close(self) -> None:
+        """Says goodbye."""
+        await self._socket.close()
+
     def _lost(self, closed: ConnectionClosed) -> ConnectionLost | TokenRefused:
         if closed.rcvd is None:
-            return ConnectionLost("the connection was lost without a goodbye; did the server stop?")
+            return CutOff("the connection was lost without a goodbye; did the server stop?")
         code, reason = closed.rcvd.code, closed.rcvd.reason
         if not self._began and code in _UNAUTHORISED:
             return _token_refused(reason or f"code {code}")
-        return ConnectionLost(f"the server closed the connection (code {code}{': ' + reason if reason else ''})")
+        kind = CutOff if code in _RECOVERABLE else ConnectionLost
+        return kind(f"the server closed the connection (code {code}{': ' + reason if reason else ''})")
 
 
 def parsed(message: str | bytes) -> ServerSaid | ServerSpoke:
@@ -80,20 +88,13 @@ def parsed(message: str | bytes) -> ServerSaid | ServerSpoke:
     return ServerSaid(event)
 
 
-@asynccontextmanager
-async def connected(url: str, token: str | None) -> AsyncIterator[WebSocketTransport]:
-    """A connection to the server. Raises ServerUnreachable or TokenRefused."""
-    socket = await _open(url, token)
+async def dial(url: str, token: str | None, query: Mapping[str, str] | None = None) -> WebSocketTransport:
+    """A connection to the server, with these fields added to the address's query. Raises ServerUnreachable,
+    TokenRefused or, where the query asks to go on with a conversation, ConversationOver."""
+    address = f"{url}{'&' if '?' in url else '?'}{urlencode(query)}" if query else url
     try:
-        yield WebSocketTransport(socket)
-    finally:
-        await socket.close()
-
-
-async def _open(url: str, token: str | None) -> ClientConnection:
-    try:
-        return await connect(
-            url,
+        socket = await connect(
+            address,
             additional_headers={"Authorization": f"Bearer {token}"} if token else {},
             compression=None,  # audio gains nothing from it
             max_size=None,  # the server is trusted, and a long reply may come in one message
@@ -103,17 +104,21 @@ async def _open(url: str, token: str | None) -> ClientConnection:
             proxy=None if urlsplit(url).hostname in _LOOPBACK else True,
         )
     except InvalidStatus as refused:
-        raise _refused(url, refused.response) from None
+        raise _refused(url, refused.response, resuming=bool(query)) from None
     except (InvalidURI, ValueError) as error:
         raise ServerUnreachable(f"{url} is no WebSocket address (ws://HOST:PORT/v1/realtime): {error}") from None
     except (OSError, InvalidHandshake) as error:
         raise ServerUnreachable(
             f"no Tandem server answers at {url} ({error or type(error).__name__}); start one with `make serve`"
         ) from None
+    return WebSocketTransport(socket)
 
 
-def _refused(url: str, response: Response) -> ServerUnreachable | TokenRefused:
+def _refused(url: str, response: Response, *, resuming: bool) -> ServerUnreachable | TokenRefused | ConversationOver:
     status, detail = response.status_code, _detail(response)
+    if resuming and status in _OVER:
+        why = detail or f"HTTP {status}"
+        return ConversationOver(f"the server does not go on with the conversation ({why}); start the talk again")
     if status == 401 or (status == 403 and not detail):
         return _token_refused(f"HTTP {status}")
     if status == 503:

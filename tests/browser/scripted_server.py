@@ -115,7 +115,9 @@ class ScriptedServer:
             return {"vad": "energy", "asr": "scripted", "response": "scripted", "voice": "tone", "notes": notes}
 
         @app.get("/v1/realtime")
-        async def preflight() -> Response:
+        async def preflight(session_id: str | None = None) -> Response:
+            if session_id is not None:
+                return JSONResponse({"title": "no such conversation"}, status_code=404)
             return JSONResponse({"title": "this is a WebSocket"}, status_code=426)
 
         @app.get("/v1/strategies")
@@ -141,6 +143,9 @@ class ScriptedServer:
             offered = websocket.scope["subprotocols"]
             if self.script.token and f"openai-insecure-api-key.{self.script.token}" not in offered:
                 await websocket.close(1008)
+                return
+            if "session_id" in websocket.query_params:  # it keeps nothing
+                await websocket.send_denial_response(Response(status_code=404))
                 return
             await websocket.accept("realtime")
             if self.script.full:

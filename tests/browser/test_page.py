@@ -497,15 +497,17 @@ async def test_a_page_from_an_insecure_address_explains_itself() -> None:
         await expect(visit.page.get_by_role("button", name="Start microphone")).to_be_hidden()
 
 
-async def test_the_page_reconnects_when_the_server_comes_back() -> None:
+async def test_the_page_begins_anew_when_the_server_comes_back_and_knows_nothing() -> None:
     async with visiting(Script(reply_s=0.5)) as visit:
         page = visit.page
         await visit.connected()
         await visit.say("before")
         await expect(items(page, "assistant")).to_have_count(1)
         await visit.server.stop()
-        await expect(page.locator("#connection")).to_have_text("Reconnecting")
-        await expect(page.locator("#notice-connection")).to_contain_text("Nothing you say is sent")
+        await expect(page.locator("#connection")).to_have_text("Connection lost – reconnecting …")
+        await expect(page.locator("#notice-connection")).to_contain_text(
+            "What you say is kept, up to ten seconds of it"
+        )
         await expect(page.get_by_label("Message")).to_be_disabled()
         await visit.server.start()
         await visit.connected()

@@ -15,6 +15,10 @@ from hypothesis import strategies as st
 from tandem_client.actions import (
     Action,
     AgentText,
+    Away,
+    Back,
+    BeganAnew,
+    ConnectionCut,
     Exchange,
     Failed,
     Flush,
@@ -322,7 +326,8 @@ def test_every_event_that_is_sent_is_one_of_the_contract() -> None:
     desk = Desk(interrupt_response=False)
     desk.begin()
     desk.audio(500)
-    actions = desk.interrupt() + desk.do(Typed("hello")) + desk.say("session.created", session=desk.session)
+    actions = desk.interrupt() + desk.do(Typed("hello"))
+    actions += desk.say("session.created", session={**desk.session, "id": "sess_2"})
     kinds = {parse_client_event(json.dumps(action.event)).type for action in actions if isinstance(action, Send)}
     assert kinds == {
         "session.update",
@@ -331,6 +336,50 @@ def test_every_event_that_is_sent_is_one_of_the_contract() -> None:
         "conversation.item.create",
         "response.create",
     }
+
+
+def test_a_reply_whose_connection_is_cut_goes_on_as_if_nothing_had_happened() -> None:
+    desk = Desk()
+    desk.begin()
+    desk.audio(300)
+    assert desk.do(ConnectionCut("lost")) == [Away("lost")]
+    desk.play(200)
+    assert desk.dialogue.phase == "speaking"
+    assert desk.say("session.created", session=desk.session) == [Back()], "the settings are known there"
+    desk.audio(200)
+    desk.audio_done()
+    desk.done()
+    assert desk.play(300)[0] == ReplyEnded("r1", "completed", 500)
+
+
+def test_a_cut_before_the_settings_were_taken_sends_them_again() -> None:
+    dialogue = Dialogue(SETTINGS)
+    created = ServerSaid({"type": "session.created", "session": {"id": "sess_1"}})
+    dialogue.handle(created)
+    dialogue.handle(ConnectionCut("lost"))
+    back, sent = dialogue.handle(created)
+    assert back == Back() and isinstance(sent, Send) and sent.event["type"] == "session.update"
+
+
+def test_a_new_conversation_ends_the_old_one_and_is_told_nothing_of_it() -> None:
+    desk = Desk()
+    desk.begin()
+    desk.audio(500)
+    desk.play(100)
+    desk.do(ConnectionCut("lost"))
+    fresh = {**desk.session, "id": "sess_2"}
+    actions = desk.say("session.created", session=fresh)
+    assert actions[0] == BeganAnew()
+    assert ReplyEnded("r1", "interrupted", 100) in actions
+    (update,) = [action.event for action in actions if isinstance(action, Send)]
+    assert update["type"] == "session.update" and desk.queued == 0
+    assert desk.dialogue.phase == "connecting"
+    assert desk.say("session.updated", session=fresh) == [PhaseChanged("listening"), Ready("sess_2")]
+    desk.begin("r2")
+    desk.audio(200, "r2")
+    desk.audio_done("r2")
+    desk.done("r2")
+    assert desk.play(200)[0] == ReplyEnded("r2", "completed", 200)
 
 
 def test_partial_texts_of_both_sides_grow_and_the_final_one_replaces_them() -> None:

@@ -9,6 +9,9 @@ from rich.console import Console
 from tandem_client.actions import (
     Action,
     AgentText,
+    Away,
+    Back,
+    BeganAnew,
     Exchange,
     Failed,
     Latency,
@@ -60,6 +63,15 @@ def test_a_reply_that_ends_as_it_should_needs_no_line() -> None:
 def test_failures_are_said_in_words() -> None:
     assert "the reply failed: no voice" in shown(ReplyEnded("r", "failed", 0, "no voice"))
     assert "too loud (clipping)" in shown(Failed("clipping", "too loud"))
+
+
+def test_a_lost_connection_is_said_and_so_is_its_return() -> None:
+    assert shown(Away("no goodbye"), Back()).splitlines() == [
+        "        Connection lost – reconnecting … (no goodbye)",
+        "        Back: the conversation goes on.",
+    ]
+    assert "● reconnecting" in shown(PhaseChanged("listening"), Away("no goodbye"), terminal=True)
+    assert "the agent does not know what is above" in " ".join(shown(Away("x"), BeganAnew()).split())
 
 
 def test_an_exchange_is_a_table_in_the_order_of_the_registry_with_missing_values_as_dashes() -> None:

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from tandem_client.actions import ServerSaid, ServerSpoke
-from tandem_client.errors import CannotTalk, ConnectionLost, ServerUnreachable, TokenRefused
+from tandem_client.errors import (
+    CannotTalk,
+    ConnectionLost,
+    ConversationOver,
+    CutOff,
+    ServerUnreachable,
+    TokenRefused,
+)
 from tandem_client.fakes import ScriptedServer, serving
-from tandem_client.transport import connected, parsed
+from tandem_client.transport import WebSocketTransport, dial, parsed
 from tandem_server.contract import AudioFrame
+
+
+@asynccontextmanager
+async def connected(url: str, token: str | None) -> AsyncIterator[WebSocketTransport]:
+    """A connection for the length of a block."""
+    transport = await dial(url, token)
+    try:
+        yield transport
+    finally:
+        await transport.close()
 
 
 def test_text_is_an_event_and_bytes_are_audio() -> None:
@@ -105,7 +124,12 @@ async def test_a_token_may_be_refused_after_the_handshake() -> None:
 async def test_a_connection_closed_later_is_lost_whatever_the_code() -> None:
     lost = await closing(1008, after=1)
     assert isinstance(lost, ConnectionLost) and "code 1008: as the script has it" in str(lost)
-    assert isinstance(await closing(1001, after=0), ConnectionLost)
+    assert not isinstance(lost, CutOff), "the server has ended the conversation"
+
+
+@pytest.mark.parametrize("code", [1001, 1011, 1012, 1013])
+async def test_a_connection_closed_for_the_servers_own_reasons_may_be_made_again(code: int) -> None:
+    assert isinstance(await closing(code, after=1), CutOff)
 
 
 async def test_a_server_that_vanishes_is_reported() -> None:
@@ -113,5 +137,31 @@ async def test_a_server_that_vanishes_is_reported() -> None:
     async with serving(server) as url, connected(url, None) as transport:
         await transport.receive()
         await transport.send({"type": "input_audio_buffer.append", "audio": ""})
-        with pytest.raises(ConnectionLost, match="without a goodbye"):
+        with pytest.raises(CutOff, match="without a goodbye"):
             await transport.receive()
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_conversation_that_cannot_be_gone_on_with_is_told_from_a_server_that_is_none(status: int) -> None:
+    async with serving(ScriptedServer(), status=status, refusal='{"detail": "it is over"}') as url:
+        with pytest.raises(ConversationOver, match=r"does not go on .* \(it is over\); start the talk again"):
+            await dial(url, None, {"session_id": "sess_1"})
+        with pytest.raises(ServerUnreachable):
+            await dial(url, None)
+
+
+@pytest.mark.parametrize("given", ["", "?model=m"])
+async def test_where_to_go_on_is_added_to_the_address(given: str) -> None:
+    asked: list[str] = []
+
+    async def hold(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        asked.append(connection.request.path)
+
+    async with serve(hold, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        query = {"session_id": "sess_1", "last_event_id": "event_1_a7"}
+        transport = await dial(f"ws://127.0.0.1:{port}/{given}", None, query)
+        with pytest.raises(ConnectionLost):
+            await transport.receive()
+    assert asked == [f"/{given}{'&' if given else '?'}session_id=sess_1&last_event_id=event_1_a7"]

@@ -61,9 +61,14 @@ class Network:
         self._server_port = port
         self.wires: list[Wire] = []
         self.port = 0
+        self.down = False
+        """Nobody who calls gets through."""
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A client: the server is called for it."""
+        if self.down:
+            writer.transport.abort()
+            return
         server = await asyncio.open_connection("127.0.0.1", self._server_port)
         self.wires.append(Wire((reader, writer), server))
 

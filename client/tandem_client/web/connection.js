@@ -1,11 +1,14 @@
-// The WebSocket: opens it, keeps it open, and says why when it cannot.
+// The WebSocket: opens it, opens it again when it is cut, and says why when it cannot. A conversation that the server
+// still keeps goes on where it was; while the page is away, what it has to say to the server waits.
 import { decode } from "./frame.js";
+import { Position } from "./position.js";
 
+const DIAL = 10_000; // ms for a session to be opened: a network that swallows everything never says no
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 8000;
 const FULL_DELAY = 10_000;
 
-/** @typedef {"connecting" | "open" | "waiting" | "full" | "token" | "refused" | "closed"} ConnectionState */
+/** @typedef {"connecting" | "open" | "away" | "back" | "waiting" | "full" | "token" | "refused" | "closed"} ConnectionState */
 
 /** Milliseconds before try number `attempt` (from 0); the random part keeps pages from returning all at once. */
 export function backoff(/** @type {number} */ attempt, random = Math.random()) {
@@ -17,18 +20,21 @@ export function backoff(/** @type {number} */ attempt, random = Math.random()) {
  * @param {number} code        The close code.
  * @param {boolean} welcomed   A session had been created.
  * @param {number | null} probe  HTTP status of the probe, where the socket was never accepted; null: no answer.
- * @returns {ConnectionState}
+ * @param {boolean} resuming  It was to go on with a conversation.
+ * @returns {ConnectionState | "over"}  Over: the server does not go on with the conversation.
  */
-export function afterClose(code, welcomed, probe) {
-  if (welcomed) return code === 1000 || code === 1008 ? "closed" : code === 1013 ? "full" : "waiting";
+export function afterClose(code, welcomed, probe, resuming) {
+  if (welcomed) return code === 1000 || code === 1008 ? "closed" : "away";
+  if (resuming && (probe === 404 || probe === 410)) return "over";
+  if (resuming && (probe === 503 || code === 1013)) return "away";
   if (code === 1013 || probe === 503 || probe === 429) return "full";
   if (code === 1008 || probe === 401 || probe === 403) return "token";
   return probe !== null && probe < 500 && probe !== 426 ? "refused" : "waiting";
 }
 
-/** Where the server is, seen from the page. @param {Location | URL} page */
-export function socketUrl(page) {
-  const url = new URL("/v1/realtime", page.href);
+/** Where the server is, seen from the page. @param {Location | URL} page @param {string} [query] From "?" on. */
+export function socketUrl(page, query = "") {
+  const url = new URL(`/v1/realtime${query}`, page.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
 }
@@ -52,6 +58,13 @@ export class Connection {
   #welcomed = false;
   #attempt = 0;
   #timer = 0;
+  #dialling = 0;
+  #position = new Position();
+  /** @type {object[]} */
+  #unsent = [];
+
+  /** The connection was lost and is being made again. */
+  away = false;
 
   /** @param {Listener} listener */
   constructor(listener) {
@@ -72,10 +85,10 @@ export class Connection {
     this.#token = token;
     clearTimeout(this.#timer);
     if (this.#socket && this.#socket.readyState <= WebSocket.OPEN) return;
-    this.listener.onState("connecting", { retryMs: null, reason: "" });
+    this.listener.onState(this.away ? "away" : "connecting", { retryMs: null, reason: "" });
     let socket;
     try {
-      socket = new WebSocket(socketUrl(location), subprotocols(token));
+      socket = new WebSocket(socketUrl(location, this.#position.query), subprotocols(token));
     } catch {
       this.listener.onState("token", { retryMs: null, reason: "The token has a character that cannot be sent." });
       return;
@@ -86,24 +99,22 @@ export class Connection {
       if (this.#socket !== socket) return;
       if (typeof data !== "string") return this.#receiveAudio(data);
       const event = JSON.parse(data);
-      if (event.type === "session.created") {
-        this.#welcomed = true;
-        this.#attempt = 0;
-        this.listener.onState("open", { retryMs: null, reason: "" });
-      }
+      if (event.type === "session.created") this.#welcome(event.session?.id ?? "");
+      this.#position.saw(event);
       this.listener.onEvent(event);
     };
     socket.onclose = ({ code, reason }) => {
       if (this.#socket === socket) void this.#closed(code, reason);
     };
     this.#socket = socket;
+    this.#dialling = setTimeout(() => socket.close(), DIAL);
   }
 
-  /** Sends an event; false while not connected. @param {object} event */
+  /** Sends an event, now or when the conversation goes on; false while there is none. @param {object} event */
   send(event) {
-    if (!this.open) return false;
-    this.#socket?.send(JSON.stringify(event));
-    return true;
+    if (this.away) this.#unsent.push(event);
+    else if (this.open) this.#socket?.send(JSON.stringify(event));
+    return this.away || this.open;
   }
 
   /** @param {ArrayBuffer} frame */
@@ -114,20 +125,41 @@ export class Connection {
   /** @param {ArrayBuffer} data */
   #receiveAudio(data) {
     const frame = decode(data);
+    this.#position.heard(frame.sequence);
     if (frame.kind === "output") this.listener.onAudio(frame.samples);
+  }
+
+  /** @param {string} session */
+  #welcome(session) {
+    const back = this.away && session === this.#position.session;
+    const unsent = back ? this.#unsent : []; // in a new conversation nobody would know what they are about
+    clearTimeout(this.#dialling);
+    this.#welcomed = true;
+    this.#attempt = 0;
+    this.#unsent = [];
+    this.away = false;
+    for (const event of unsent) this.send(event);
+    this.listener.onState(back ? "back" : "open", { retryMs: null, reason: "" });
   }
 
   /** @param {number} code @param {string} reason */
   async #closed(code, reason) {
     const welcomed = this.#welcomed;
+    const resuming = this.#position.session !== "";
+    clearTimeout(this.#dialling);
     this.#socket = null;
     this.#welcomed = false;
     // A refused handshake looks like a lost network (1006) from here; an HTTP request says which it was.
     const probe = welcomed ? null : await this.#probe();
     if (this.#socket !== null) return; // someone pressed the button meanwhile
-    const state = afterClose(code, welcomed, probe);
+    const found = afterClose(code, welcomed, probe, resuming);
+    if (found === "over" || found === "closed") this.#position = new Position();
+    if (found === "over") return this.connect(this.#token); // another conversation
+    const state = found === "waiting" && this.away ? "away" : found;
+    this.away = state === "away";
+    if (!this.away) this.#unsent = [];
     let retryMs = null;
-    if (state === "waiting") retryMs = backoff(this.#attempt);
+    if (state === "waiting" || state === "away") retryMs = backoff(this.#attempt);
     else if (state === "full") retryMs = FULL_DELAY * (0.75 + 0.5 * Math.random());
     this.#attempt += 1;
     if (retryMs !== null) this.#timer = setTimeout(() => this.connect(this.#token), retryMs);
@@ -138,7 +170,7 @@ export class Connection {
   /** @returns {Promise<number | null>} */
   async #probe() {
     try {
-      return (await fetchJson("/v1/realtime", this.#token)).status;
+      return (await fetchJson(`/v1/realtime${this.#position.query}`, this.#token)).status;
     } catch {
       return null;
     }

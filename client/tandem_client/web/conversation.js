@@ -79,6 +79,7 @@ export function reduce(state, event) {
 /** @type {Record<string, (state: Conversation, event: any) => Conversation>} */
 const HANDLERS = {
   "session.created": (state, { session }) => {
+    if (state.session?.id === session.id) return { ...state, session: asSession(session) }; // the same one goes on
     const fresh = { ...state, session: asSession(session), speaking: null, pending: false, response: null, output: null };
     return state.session === null ? fresh : addNote(fresh, session.id, NEW_CONVERSATION);
   },

@@ -5,6 +5,7 @@ import { PitchChart } from "./charts.js";
 import { SessionClock } from "./clock.js";
 import { Connection, fetchJson } from "./connection.js";
 import { EMPTY, exportable, reduce } from "./conversation.js";
+import { KeptAudio } from "./kept.js";
 import { encode, fromBase64, SAMPLE_RATE, toBase64, toMs } from "./frame.js";
 import * as panels from "./panels.js";
 import { keep, load, sessionUpdate } from "./settings.js";
@@ -13,6 +14,7 @@ import { $, renderConnection, renderLevel, renderMicrophone, renderProblems, ren
 const TOKEN = "tandem.token";
 const BACKLOG = 2 * SAMPLE_RATE * 2; // bytes: audio two seconds late is of no use to a conversation
 const FRAME_MS = 1000 / 30;
+const BACK_MS = 4000; // as long as it is news that the connection is there again
 const opened = performance.now();
 const startedAt = new Date().toISOString();
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -25,6 +27,7 @@ let lastActive = 0;
 let engines = /** @type {any} */ (null);
 
 const clock = new SessionClock();
+const kept = new KeptAudio();
 const transcript = new Transcript();
 const turns = new panels.Turns();
 const pitch = new PitchChart($("pitch"));
@@ -91,7 +94,7 @@ const loudspeaker = new Loudspeaker({
 const microphone = new Microphone({
   onFrame: (samples, timeMs, level) => {
     renderLevel("user", level);
-    sendAudio(samples, timeMs);
+    takeAudio(samples, timeMs);
   },
   onState: (state) => {
     clock.pause();
@@ -103,13 +106,31 @@ const microphone = new Microphone({
 });
 
 /** @param {Int16Array} samples @param {number} timeMs */
-function sendAudio(samples, timeMs) {
-  if (!connection.open || connection.backlog > BACKLOG) {
-    if (connection.open) dropped += 1;
+function takeAudio(samples, timeMs) {
+  const slow = connection.open && kept.empty && connection.backlog > BACKLOG;
+  if (slow || (!connection.open && !connection.away)) {
+    dropped += Number(slow);
     clock.pause();
     return;
   }
-  clock.advance(toMs(samples.length), pageMs());
+  const gone = kept.push({ samples, timeMs, pageMs: pageMs() });
+  dropped += gone;
+  if (gone > 0) clock.pause();
+  sendKept();
+}
+
+let sending = 0;
+
+/** What was captured while the connection was cut goes out as fast as the network takes it; else this is one frame. */
+function sendKept() {
+  clearTimeout(sending);
+  while (connection.open && connection.backlog <= BACKLOG && !kept.empty) sendAudio(/** @type {any} */ (kept.shift()));
+  if (connection.open && !kept.empty) sending = setTimeout(sendKept, 50);
+}
+
+/** @param {import("./kept.js").Captured} captured */
+function sendAudio({ samples, timeMs, pageMs }) {
+  clock.advance(toMs(samples.length), pageMs);
   if (settings.audioFrames === "binary") connection.sendAudio(encode({ kind: "input", sequence, timeMs, samples }));
   else connection.send({ type: "input_audio_buffer.append", audio: toBase64(samples) });
   sequence += 1;
@@ -141,11 +162,25 @@ async function interrupt(cancel) {
 
 let begun = { response: "", item: "" };
 
+/** Silence; what was heard of each reply is all that there will be of it. */
+async function fallSilent() {
+  for (const { item, playedMs } of await loudspeaker.flush()) {
+    dispatch({ type: "page.interrupted", item_id: item, played_ms: playedMs });
+  }
+}
+
+/** A conversation has begun, for the first time or after one that is over. */
+function beginAnew() {
+  clock.reset();
+  void fallSilent();
+  connection.send(sessionUpdate(settings));
+}
+
 /** Server events that are more than news. @type {Record<string, (event: any) => void>} */
 const ACTIONS = {
   "session.created": () => {
     writeEntrainment();
-    connection.send(sessionUpdate(settings));
+    sendKept();
   },
   "session.updated": () => writeEntrainment(),
   "input_audio_buffer.speech_started": () => {
@@ -170,24 +205,27 @@ function onThePage(event) {
   return sessionMs === null || event.type === "conversation.item.truncated" ? event : { ...event, page_ms: clock.toPage(sessionMs) };
 }
 
+let settled = 0;
+
 const connection = new Connection({
   onEvent: (event) => {
-    if (event.type === "session.created") clock.reset();
+    if (event.type === "session.created" && event.session.id !== conversation.session?.id) beginAnew();
     dispatch(onThePage(event));
     ACTIONS[event.type]?.(event);
   },
   onAudio: receiveAudio,
   onState: (state, detail) => {
     if (state === "open") void loadEngines();
-    if (state !== "open" && state !== "connecting") {
+    if (state !== "open" && state !== "connecting" && state !== "away" && state !== "back") {
       clock.pause();
-      void loudspeaker.flush().then((heard) => {
-        for (const { item, playedMs } of heard) dispatch({ type: "page.interrupted", item_id: item, played_ms: playedMs });
-      });
+      kept.clear();
+      void fallSilent();
       dispatch({ type: "page.disconnected" });
     }
     if (state === "token") sessionStorage.removeItem(TOKEN);
     renderConnection(state, detail);
+    clearTimeout(settled);
+    if (state === "back") settled = setTimeout(() => renderConnection("open", detail), BACK_MS);
   },
 });
 

@@ -56,10 +56,16 @@ export const MICROPHONE = Object.freeze({
 export const CONNECTION = Object.freeze({
   connecting: { title: "Connecting", text: "", action: null },
   open: { title: "Connected", text: "", action: null },
-  waiting: {
-    title: "Reconnecting",
-    text: "The connection to the server is lost. Nothing you say is sent or kept meanwhile.",
+  away: {
+    title: "Connection lost – reconnecting …",
+    text: "What you say is kept, up to ten seconds of it, and sent as soon as the server can be reached.",
     action: "Reconnect now",
+  },
+  back: { title: "Back", text: "The connection is there again and the conversation goes on.", action: null },
+  waiting: {
+    title: "Not connected",
+    text: "The server cannot be reached. Nothing you say is sent or kept meanwhile.",
+    action: "Connect now",
   },
   full: { title: "Server full", text: "Every place is taken. The page tries again by itself.", action: "Try now" },
   token: {

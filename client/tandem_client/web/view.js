@@ -136,7 +136,8 @@ export function renderConnection(state, { retryMs, reason }) {
   const quiet = state === "open" || state === "connecting";
   showNotice($("notice-connection"), quiet ? null : notice, [reason && plain({ code: null, message: reason }), again].join(" "));
   $("token-form").hidden = state !== "token";
-  for (const control of $("composer").elements) control.disabled = state !== "open";
+  $("notice-connection").dataset.state = state;
+  for (const control of $("composer").elements) control.disabled = state !== "open" && state !== "back";
 }
 
 /** @param {HTMLElement} box @param {import("./states.js").Notice | null} notice @param {string} extra */
@@ -144,7 +145,7 @@ function showNotice(box, notice, extra) {
   box.hidden = notice === null;
   if (notice === null) return;
   const [title, text] = /** @type {any} */ (box.querySelectorAll("strong, span"));
-  setText(title, `${notice.title}.`);
+  setText(title, notice.title.endsWith("…") ? notice.title : `${notice.title}.`);
   setText(text, `${notice.text} ${extra}`.trim());
   const button = box.querySelector("button");
   if (!button) return;

@@ -48,22 +48,24 @@ def realtime_routes(
     router = APIRouter()
 
     @router.get("/v1/realtime", summary="Would a WebSocket be let in here? 426 is yes; browsers cannot see why not")
-    async def preflight() -> JSONResponse:
-        if sessions.closed is not None:
-            refusal = sessions.closed
-            return problem(refusal.status, refusal.title, refusal.detail, {"Retry-After": str(RETRY_AFTER)})
+    async def preflight(session_id: str | None = None, last_event_id: str | None = None) -> JSONResponse:
+        refusal = sessions.closed
+        if session_id is not None:
+            refusal = _not_resumable(sessions.find(session_id), last_event_id)
+        if refusal is not None:
+            headers = {"Retry-After": str(RETRY_AFTER)} if refusal.status == 503 else {}
+            return problem(refusal.status, refusal.title, refusal.detail, headers)
         return problem(426, "Upgrade required", "this is a WebSocket", {"Upgrade": "websocket"})
 
     @router.websocket("/v1/realtime")
     async def realtime(websocket: WebSocket) -> None:
         offered = list(websocket.scope.get("subprotocols", []))
-        wanted, refusal = (
-            websocket.query_params.get("session_id"),
-            access.check(websocket.headers, offered, for_session=True),
-        )
+        asked = websocket.query_params
+        wanted, last_event_id = asked.get("session_id"), asked.get("last_event_id")
         held = None if wanted is None else sessions.find(wanted)
+        refusal = access.check(websocket.headers, offered, for_session=True)
         if refusal is None:
-            refusal = sessions.closed if wanted is None else _not_resumable(held, websocket)
+            refusal = sessions.closed if wanted is None else _not_resumable(held, last_event_id)
         if refusal is not None:
             metrics.refused(refusal.status)
             await _refuse(websocket, refusal)
@@ -75,7 +77,7 @@ def realtime_routes(
             await websocket.accept(subprotocol)
             metrics.resumed()
             log.info("session_resumed", session=wanted)
-            await _go_on(socket, held, websocket.query_params.get("last_event_id"))
+            await _go_on(socket, held, last_event_id)
             return
         secret = access.client_secret(websocket.headers, offered)
         preset = secret.session if secret is not None else preset_of(websocket.query_params.get("intent"))
@@ -124,12 +126,12 @@ async def _talk(session_id: str, session: Session, line: Line, log: Log) -> int:
     return code
 
 
-def _not_resumable(held: Held | None, websocket: WebSocket) -> Refusal | None:
+def _not_resumable(held: Held | None, last_event_id: str | None) -> Refusal | None:
     """Why a conversation cannot be gone on with."""
     if held is None:
         return OVER
     try:
-        held.line.check(websocket.query_params.get("last_event_id"))
+        held.line.check(last_event_id)
     except ClientError as error:
         return Refusal(410, "Too much was missed", str(error))
     return None

@@ -41,6 +41,16 @@ test("the voice state follows the turn", () => {
   assert.equal(voiceState(run(...over, { type: "page.finished", item_id: "a1", played_ms: 1000 }), true), "listening");
 });
 
+test("the same conversation goes on where it was cut, and another one begins below", () => {
+  const before = run(...turn);
+  const again = reduce(before, { ...created, session: { ...created.session, tandem: { strategy: "anti" } } });
+  assert.deepEqual({ ...again, session: null }, { ...before, session: null });
+  assert.equal(again.session.tandem.strategy, "anti");
+  const other = reduce(before, { ...created, session: { ...created.session, id: "s2" } });
+  assert.deepEqual(other.items.map(({ role }) => role), ["user", "assistant", "note"]);
+  assert.deepEqual([other.output, other.response], [null, null]);
+});
+
 test("nothing understood is no reason to wait for a reply", () => {
   const state = run(created, started, stopped, { ...heardText, transcript: " " });
   assert.equal(voiceState(state, true), "listening");

@@ -17,15 +17,24 @@ test("each failure of the microphone has its own words and a way on", () => {
 
 test("what a closed socket means", () => {
   const cases = [
-    [1006, true, null, "waiting"], [1012, true, null, "waiting"], [1001, true, null, "waiting"],
-    [1000, true, null, "closed"], [1008, true, null, "closed"], [1013, true, null, "full"],
+    [1000, true, null, "closed"], [1008, true, null, "closed"],
     [1006, false, null, "waiting"], [1006, false, 502, "waiting"], [1006, false, 426, "waiting"], [1006, false, 503, "full"], [1013, false, 200, "full"],
     [1006, false, 401, "token"], [1006, false, 403, "token"], [1008, false, 200, "token"], [1006, false, 200, "refused"],
   ];
   for (const [code, welcomed, probe, state] of cases) {
-    assert.equal(afterClose(code, welcomed, probe), state, `${code} ${welcomed} ${probe}`);
+    assert.equal(afterClose(code, welcomed, probe, false), state, `${code} ${welcomed} ${probe}`);
     assert.ok(CONNECTION[state]);
   }
+});
+
+test("a conversation that was cut off is gone on with unless the server says that it is over", () => {
+  for (const code of [1001, 1005, 1006, 1011, 1012, 1013]) assert.equal(afterClose(code, true, null, true), "away");
+  for (const probe of [404, 410]) assert.equal(afterClose(1006, false, probe, true), "over");
+  assert.equal(afterClose(1006, false, 404, false), "refused", "there is no such page, and no such conversation either");
+  assert.equal(afterClose(1006, false, 503, true), "away", "who has a place keeps it");
+  assert.equal(afterClose(1006, false, 401, true), "token");
+  for (const probe of [null, 426, 502]) assert.equal(afterClose(1006, false, probe, true), "waiting");
+  assert.ok(CONNECTION.away.title && CONNECTION.back.title);
 });
 
 test("tries come later and later, up to eight seconds, give or take a quarter", () => {
@@ -37,6 +46,7 @@ test("tries come later and later, up to eight seconds, give or take a quarter", 
 test("the socket is where the page came from; the token is a subprotocol, never in the address", () => {
   assert.equal(socketUrl(new URL("https://a.example/x?y")), "wss://a.example/v1/realtime");
   assert.equal(socketUrl(new URL("http://127.0.0.1:8000/")), "ws://127.0.0.1:8000/v1/realtime");
+  assert.equal(socketUrl(new URL("http://a.example/"), "?session_id=s"), "ws://a.example/v1/realtime?session_id=s");
   assert.deepEqual(subprotocols(""), ["realtime"]);
   assert.deepEqual(subprotocols("abc"), ["realtime", "openai-insecure-api-key.abc"]);
 });
