@@ -69,6 +69,8 @@ class TandemSettings(TandemModel):
     """The features the strategy may move; the others stay the voice's own."""
     speculate: bool = True
     """Prepare the reply in every pause that may be the end, though the responder is then asked in vain now and then."""
+    echo: Literal["suppress", "hear"] = "suppress"
+    """What becomes of the agent's voice where a microphone picks it up: no speech, or speech like any other's."""
     user_id: str | None = Field(default=None, max_length=128)
     """Keeps the speaker's normaliser from one conversation to the next."""
     audio_frames: Literal["base64", "binary"] = "base64"

@@ -44,6 +44,7 @@ from tandem_server.conversation_events import (
     Expired,
     Finalised,
     FrameHeard,
+    Hush,
     KeepSettings,
     LoadSpeaker,
     News,
@@ -186,7 +187,7 @@ class Conversation:
             match effect:
                 case UserBegan():
                     if self._shared.settings.interrupt_response:
-                        result += self._speaking.cancel("turn_detected")
+                        result += [Hush(), *self._speaking.cancel("turn_detected")]
                 case UserPaused():
                     result += self._speaking.draft(effect)
                 case UserWentOn():
@@ -338,7 +339,7 @@ class Conversation:
             content_index=0,
             audio_end_ms=min(event.audio_end_ms, item.audio_ms),
         )
-        return [Send(truncated), *effects]
+        return [Send(truncated), Hush(), *effects]
 
     def _create_response(self, event: ResponseCreateEvent) -> list[Effect]:
         wish = event.response or RealtimeResponseCreateParams()
@@ -361,7 +362,7 @@ class Conversation:
         effects = [] if wrong_one else self._speaking.cancel("client_cancelled")
         if not effects:
             raise ClientError("there is no response in progress to cancel", code="response_cancel_not_active")
-        return effects
+        return [Hush(), *effects]
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:

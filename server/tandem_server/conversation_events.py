@@ -32,6 +32,8 @@ class FrameHeard:
     probability: float
     levels: tuple[float, ...] = (0.0,)
     """dB re full scale of its equal parts, in order"""
+    echo: bool = False
+    """The agent's own voice comes back in it, and nobody else's"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,11 @@ class SendAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class Hush:
+    """The client plays nothing more of what it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Begin to recognise and measure a turn from this sample on."""
 
@@ -304,6 +311,7 @@ class Disarm:
 Effect = (
     Send
     | SendAudio
+    | Hush
     | Listen
     | Finalise
     | ListenOn

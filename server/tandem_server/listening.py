@@ -105,6 +105,8 @@ class UserTurn:
     last_words: list[str] = field(default_factory=list)
     shown: list[str] = field(default_factory=list)
     """Words already sent as deltas; deltas cannot be taken back"""
+    echo: int = 0
+    """Frames of the agent's voice that were taken for no speech (or would have been) since the turn before"""
 
     @property
     def item_id(self) -> str:
@@ -125,6 +127,8 @@ class Listening:
         self._quiet_since = 0
         self._used = 0
         """Samples that belong to turns already closed: no audio is used twice"""
+        self._echo = 0
+        """Frames of the agent's voice since the last turn was closed"""
         self._unreported: dict[str, tuple[int, Effect]] = {}
         """Item -> its turn, and what to tell the client once that is safe"""
 
@@ -159,7 +163,7 @@ class Listening:
             settings = replace(settings, patience=patience(settings.patience, self._evidence))
         if agent_audible:
             settings = replace(settings, min_speech=max(settings.min_speech, BARGE_IN))
-        return self._step(turn.Frame(news.end, news.probability, self._quiet_since), settings)
+        return self._step(turn.Frame(news.end, self._probability(news), self._quiet_since), settings)
 
     def commit(self) -> list[Effect | Notice]:
         """The client ends the turn. Raises ClientError when there is none."""
@@ -231,6 +235,14 @@ class Listening:
         lost: list[Effect] = [] if error is None else [self._shared.error(error, "turn_not_recorded")]
         return [Disarm(f"turn:{number}"), report, *lost]
 
+    def _probability(self, news: FrameHeard) -> float:
+        """That the user speaks: the agent's own voice sounds like speech too."""
+        settings = self._shared.settings
+        if not news.echo or news.probability < settings.turn.off:
+            return news.probability
+        self._echo += 1
+        return 0.0 if settings.tandem.echo == "suppress" else news.probability
+
     def _step(self, event: turn.Event, settings: turn.TurnSettings) -> list[Effect | Notice]:
         self._state, wanted = turn.step(self._state, event, settings)
         effects: list[Effect | Notice] = []
@@ -271,6 +283,7 @@ class Listening:
         shared = self._shared
         user = self._turns[closed.turn]
         user.closed, user.closed_now, self._used, self._evidence = closed, shared.now, closed.at, None
+        user.echo, self._echo = self._echo, 0
         effects: list[Effect | Notice] = []
         if user.announced:
             effects.append(user.wire.stopped(milliseconds(closed.at)))
@@ -328,6 +341,8 @@ class Listening:
         measured, offset = user.result.measured, user.start / SAMPLE_RATE
         words = tuple(Word(word.text, word.start + offset, word.end + offset) for word in transcript.words)
         flags: dict[str, object] = {"closed_by": user.closed.reason}
+        if user.echo:
+            flags["echo_ms"] = milliseconds(user.echo * VAD_FRAME)
         if measured is not None:
             flags["prosody"] = list(measured.flags)
         if scores is not None:

@@ -30,6 +30,7 @@ from tandem_server.conversation_events import (
     Finalise,
     Forget,
     FrameHeard,
+    Hush,
     KeepSettings,
     Listen,
     ListenOn,
@@ -54,10 +55,8 @@ from tandem_server.hearing import HeardTurn, Pause
 from tandem_server.keeping import Keeper, conversation_record
 from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
 from tandem_server.outgoing import AudioMessages, Outgoing
-from tandem_server.stages.protocols import (
-    RecogniserStream,
-    VoiceActivity,
-)
+from tandem_server.stages.echo import EchoDetector
+from tandem_server.stages.protocols import RecogniserStream, VoiceActivity
 from tandem_server.telemetry import Log
 from tandem_server.utterance import SpokenReply, closing
 
@@ -97,6 +96,7 @@ class Session:
         names = {"recogniser": engines.recogniser.name, "voice_name": engines.voice.name}
         self._conversation = Conversation(session_id, engines.agent, **names, tandem=tandem)
         self._audio = AudioInput()
+        self._echo = EchoDetector()
         self._outgoing = Outgoing()
         self._turns: dict[int, HeardTurn] = {}
         self._replies: dict[int, SpokenReply] = {}
@@ -137,7 +137,7 @@ class Session:
         """Drop the audio now: a session refers to itself in circles, so the rest of it waits for the collector."""
         self._turns.clear()
         self._replies.clear()
-        self._audio = AudioInput()
+        self._audio, self._echo = AudioInput(), EchoDetector()
 
     async def _converse(self) -> None:
         cause: Exception | None = None
@@ -214,11 +214,11 @@ class Session:
         self._last_audio = time.monotonic()
         for number, frame in enumerate(self._audio.frames(pcm)):
             begin, end = self._audio.heard - len(frame), self._audio.heard
-            probability = self._detector.probability(frame)
+            probability, echo = self._detector.probability(frame), self._echo.is_echo(frame)
             for turn in self._turns.values():
                 if turn.open:
                     self._analyse(turn, turn.feed(begin, frame))
-            self._tell(FrameHeard(end, probability, levels(frame)))
+            self._tell(FrameHeard(end, probability, levels(frame), echo))
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)
                 await self._outgoing.room()
@@ -283,8 +283,11 @@ class Session:
             case Send():
                 self._outgoing.put(event_id(effect.event), to_json(effect.event))
             case SendAudio():
+                self._echo.loudspeaker.play(effect.pcm)
                 for number, message in self._audio_messages.of(effect):
                     self._outgoing.put(number, message)
+            case Hush():
+                self._echo.loudspeaker.stop()
             case Listen():
                 self._begin_turn(effect)
             case ListenOn():
