@@ -23,14 +23,15 @@ from openai.types.realtime import (
 
 from tandem_server.asides import Asides
 from tandem_server.contract import ClientEvent, CreateResponseEvent, ResponseParams
-from tandem_server.conversation_events import Effect, KeepSettings, LoadSpeaker, Send
+from tandem_server.conversation_events import Effect, Hush, KeepSettings, LoadSpeaker, Send
 from tandem_server.errors import ClientError
 from tandem_server.item_events import ItemEvents
-from tandem_server.listening import Listening, Notice
+from tandem_server.listening import Listening
 from tandem_server.response_requests import request_of
 from tandem_server.settings import Update, derived, merged, shown, voice_asked
 from tandem_server.shared_state import SharedState
 from tandem_server.speaking import Speaking
+from tandem_server.user_turn import Notice
 
 Answer = Sequence[Effect | Notice]
 
@@ -106,7 +107,8 @@ class ClientEvents:
         """The live reply, or by its id any other."""
         effects: list[Effect] = []
         if event.response_id in (None, self.speaking.response_id):
-            effects = self.speaking.cancel("client_cancelled")
+            cancelled = self.speaking.cancel("client_cancelled")
+            effects = [Hush(), *cancelled] if cancelled else []
         elif event.response_id is not None:
             effects = self.asides.cancel(event.response_id)
         if not effects:

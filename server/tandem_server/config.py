@@ -69,6 +69,8 @@ class Config(BaseSettings):
     strength: float = Field(default=1.0, ge=0.0, le=1.5)
     speculate: bool = True
     """Prepare replies while the user may still go on; with a paid chat endpoint some calls are in vain"""
+    echo: Literal["suppress", "hear"] = "suppress"
+    """Whether the agent's voice, where a client's microphone picks it up, is told from the user's"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_speech: bool = False
     """Write what is said into the log, and other programs' errors in full, which may repeat it"""
@@ -98,7 +100,7 @@ class Config(BaseSettings):
     @property
     def tandem(self) -> TandemSettings:
         """What a session starts with."""
-        return TandemSettings(strategy=self.strategy, strength=self.strength, speculate=self.speculate)
+        return TandemSettings(strategy=self.strategy, strength=self.strength, speculate=self.speculate, echo=self.echo)
 
 
 def load(overrides: dict[str, object]) -> Config:

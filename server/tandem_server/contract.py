@@ -99,6 +99,8 @@ class TandemSettings(TandemModel):
     events: bool = False
     """Send `tandem.*` events. A client that sends a `tandem` object knows them and gets them unless it says no; to the
     others they would be errors (openai-agents for Python refuses types it does not know)."""
+    echo: Literal["suppress", "hear"] = "suppress"
+    """What becomes of the agent's voice where a microphone picks it up: no speech, or speech like any other's."""
     user_id: str | None = Field(default=None, max_length=128)
     """Keeps the speaker's normaliser from one conversation to the next."""
     audio_frames: Literal["base64", "binary"] = "base64"

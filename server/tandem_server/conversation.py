@@ -26,6 +26,7 @@ from tandem_server.conversation_events import (
     Expired,
     Finalised,
     FrameHeard,
+    Hush,
     LoadSpeaker,
     News,
     PartialHeard,
@@ -45,12 +46,13 @@ from tandem_server.errors import ClientError
 from tandem_server.idling import Idling
 from tandem_server.interruptions import Interruptions
 from tandem_server.item_events import ItemEvents
-from tandem_server.listening import Listening, Notice, UserBegan, UserFinished, UserPaused, UserWentOn
+from tandem_server.listening import Listening
 from tandem_server.live_reply import ReplyRequest
 from tandem_server.settings import default_session, derived
 from tandem_server.shared_state import AgentVoice, SharedState
 from tandem_server.speaking import NOT_UNDERSTOOD, Speaking
 from tandem_server.stages.entrain import UNHEARD
+from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused, UserWentOn
 
 
 class Conversation:
@@ -165,7 +167,7 @@ class Conversation:
                 case UserBegan():
                     if self._shared.settings.interrupt_response:
                         self._interruptions.began(self._speaking.hearing)
-                        result += self._speaking.cancel("turn_detected")
+                        result += [Hush(), *self._speaking.cancel("turn_detected")]
                 case UserPaused():
                     result += self._speaking.draft(effect)
                 case UserWentOn():

@@ -33,6 +33,8 @@ class FrameHeard:
     probability: float
     levels: tuple[float, ...] = (0.0,)
     """dB re full scale of its equal parts, in order"""
+    echo: bool = False
+    """The agent's own voice comes back in it, and nobody else's"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,11 @@ class SendAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class Hush:
+    """The client plays nothing more of what it was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listen:
     """Begin to recognise and measure a turn from this sample on."""
 
@@ -316,6 +323,7 @@ class Disarm:
 Effect = (
     Send
     | SendAudio
+    | Hush
     | Listen
     | Finalise
     | ListenOn

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from tandem_server.listening import UserFinished
 from tandem_server.live_reply import Reply, ReplyRequest
+from tandem_server.user_turn import UserFinished
 
 BACKCHANNELS: Final = frozenset(
     [

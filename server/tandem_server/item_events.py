@@ -16,7 +16,7 @@ from openai.types.realtime import (
 from openai.types.realtime.realtime_server_event import ConversationItemRetrieved
 
 from tandem_server.client_items import item_of
-from tandem_server.conversation_events import Effect, Record, Send
+from tandem_server.conversation_events import Effect, Hush, Record, Send
 from tandem_server.errors import ClientError
 from tandem_server.items import AnyItem, CallItem, Item, OutputItem
 from tandem_server.record.records import TurnRecord
@@ -87,7 +87,7 @@ class ItemEvents:
             content_index=0,
             audio_end_ms=item.audio_ms if item.heard_ms is None else item.heard_ms,
         )
-        return [Send(truncated), *effects]
+        return [Send(truncated), Hush(), *effects]
 
     def _check_call(self, item: AnyItem) -> None:
         """A call has an id of its own, and an output belongs to a call."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
 from tandem_models.extract import TurnProsody
@@ -35,6 +35,7 @@ from tandem_server.stages.entrain import UserScores
 from tandem_server.stages.pauses import SpeakerPauses
 from tandem_server.stages.protocols import Transcript, Word
 from tandem_server.turn_wire import TurnWire
+from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused, UserTurn, UserWentOn
 
 FINALISE_DEADLINE: Final = 8.0
 """Seconds a turn may wait for its words; PocketSphinx's slowest final on 227 recordings took 3.1 s."""
@@ -53,70 +54,6 @@ _COUGH: Final = 0.4
 """Seconds of voice; a turn without words and with less voice than this was no turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class UserBegan:
-    """The user speaks; whatever is playing may be interrupted."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserPaused:
-    """The user may have finished: what there would be to answer."""
-
-    text: str
-    scores: UserScores | None
-    """None when the turn could not be measured"""
-
-
-@dataclass(frozen=True, slots=True)
-class UserWentOn:
-    """The user had not finished, or takes the turn back."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserFinished:
-    """A turn is over and understood as far as it will be."""
-
-    text: str
-    understood: bool
-    """False when recognition failed."""
-    substantial: bool
-    """False for a cough or a noise: nothing to answer."""
-    ended: float
-    """Wall clock (seconds) when the turn was closed"""
-    stages_ms: Mapping[str, float]
-    """endpoint, transcript, ... so far"""
-
-
-Notice = UserBegan | UserPaused | UserWentOn | UserFinished
-
-
-@dataclass(slots=True)
-class UserTurn:
-    """One turn on its way to becoming an item."""
-
-    wire: TurnWire
-    start: int
-    """First sample, padding included"""
-    announced: bool
-    """`speech_started` was sent, so that `speech_stopped` must be"""
-    generation: int = 0
-    """Pauses finalised so far"""
-    settled: bool = False
-    """Nothing has been said since the last Finalise"""
-    result: Finalised | None = None
-    """The answer to the last Finalise"""
-    closed: turn.CloseTurn | None = None
-    closed_now: float = 0.0
-    last_words: list[str] = field(default_factory=list)
-    shown: list[str] = field(default_factory=list)
-    """Words already sent as deltas; deltas cannot be taken back"""
-
-    @property
-    def item_id(self) -> str:
-        """Of the item it will be."""
-        return self.wire.item_id
-
-
 class Listening:
     """Feeds the turn machine and collects what it opens and closes."""
 
@@ -133,6 +70,8 @@ class Listening:
         self._quiet_since = 0
         self._used = 0
         """Samples that belong to turns already closed: no audio is used twice"""
+        self._echo = 0
+        """Frames of the agent's voice since the last turn was closed"""
         self._unreported: dict[str, tuple[int, Effect]] = {}
         """Item -> its turn, and what to tell the client once that is safe"""
 
@@ -168,7 +107,7 @@ class Listening:
             settings = replace(settings, patience=waited)
         if agent_audible:
             settings = replace(settings, min_speech=max(settings.min_speech, BARGE_IN))
-        return self._step(turn.Frame(news.end, news.probability, self._quiet_since), settings)
+        return self._step(turn.Frame(news.end, self._probability(news), self._quiet_since), settings)
 
     def commit(self) -> list[Effect | Notice]:
         """The client ends the turn. Raises ClientError when there is none."""
@@ -244,6 +183,14 @@ class Listening:
         lost: list[Effect] = [] if error is None else [self._shared.error(error, "turn_not_recorded")]
         return [Disarm(f"turn:{number}"), report, *lost]
 
+    def _probability(self, news: FrameHeard) -> float:
+        """That the user speaks: the agent's own voice sounds like speech too."""
+        settings = self._shared.settings
+        if not news.echo or news.probability < settings.turn.off:
+            return news.probability
+        self._echo += 1
+        return 0.0 if settings.tandem.echo == "suppress" else news.probability
+
     def _step(self, event: turn.Event, settings: turn.TurnSettings) -> list[Effect | Notice]:
         before = self._state
         self._state, wanted = turn.step(before, event, settings)
@@ -290,6 +237,7 @@ class Listening:
         user = self._turns[closed.turn]
         user.closed, user.closed_now, self._used, self._evidence = closed, shared.now, closed.at, None
         self._ended = closed.speech_end if closed.reason == "silence" else None
+        user.echo, self._echo = self._echo, 0
         effects: list[Effect | Notice] = []
         if user.announced:
             effects.append(user.wire.stopped(milliseconds(closed.at)))
@@ -347,6 +295,8 @@ class Listening:
         measured, offset = user.result.measured, user.start / SAMPLE_RATE
         words = tuple(Word(word.text, word.start + offset, word.end + offset) for word in transcript.words)
         flags: dict[str, object] = {"closed_by": user.closed.reason}
+        if user.echo:
+            flags["echo_ms"] = milliseconds(user.echo * VAD_FRAME)
         if measured is not None:
             flags["prosody"] = list(measured.flags)
         if scores is not None:

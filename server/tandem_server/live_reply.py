@@ -12,7 +12,6 @@ from tandem_models.signal import SAMPLE_RATE, WIRE_RATE
 from tandem_server import reply
 from tandem_server.conversation_events import ReplyMeasured
 from tandem_server.items import AnyItem, Item
-from tandem_server.listening import UserFinished
 from tandem_server.manner_wire import MannerWire
 from tandem_server.record.records import TurnRecord, TurnStatus
 from tandem_server.reply_wire import ReplyWire
@@ -23,6 +22,7 @@ from tandem_server.stages.entrain import NEUTRAL, Scores
 from tandem_server.stages.protocols import CallPiece, Word
 from tandem_server.stages.sentences import PhraseSplitter
 from tandem_server.usage import NOTHING, Tokens
+from tandem_server.user_turn import UserFinished
 
 SAMPLES_SENT: Final = WIRE_RATE / SAMPLE_RATE
 """Samples of agent audio per sample heard."""

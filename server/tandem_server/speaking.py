@@ -29,13 +29,13 @@ from tandem_server.conversation_events import (
 from tandem_server.drafting import Draft, wish
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
-from tandem_server.listening import UserFinished, UserPaused
 from tandem_server.live_reply import SAMPLES_SENT, Reply, ReplyRequest, begun, callable_now, record
 from tandem_server.record.records import TurnRecord
 from tandem_server.shared_state import SharedState
 from tandem_server.stages.entrain import Scores
 from tandem_server.stages.protocols import Message
 from tandem_server.usage import of_input
+from tandem_server.user_turn import UserFinished, UserPaused
 from tandem_server.voicing import end_text, send_speech, take_text
 
 REPLY_DEADLINE: Final = 20.0

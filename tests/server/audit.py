@@ -19,6 +19,7 @@ from tandem_server.conversation_events import (
     EndSpeech,
     Finalise,
     Forget,
+    Hush,
     Listen,
     ListenOn,
     LoadSpeaker,
@@ -81,7 +82,7 @@ class Audit:
                 self.stopped.add(effect.reply)
             case Record():
                 self._place(effect)
-            case Arm() | Disarm() | LoadSpeaker():
+            case Arm() | Disarm() | Hush() | LoadSpeaker():
                 pass
 
     def _place(self, effect: Record) -> None:

@@ -110,13 +110,13 @@ class Driver:
                 self.waiting = [one for one in self.waiting if getattr(one, "reply", None) != effect.reply]
         return effects
 
-    def hear(self, probability: float, frames: int = 1) -> list[Effect]:
+    def hear(self, probability: float, frames: int = 1, *, echo: bool = False) -> list[Effect]:
         """So many VAD frames of one kind."""
         effects: list[Effect] = []
         for _ in range(frames):
             self.heard += VAD_FRAME
             self.now += VAD_FRAME / SAMPLES_PER_MS / 1000.0
-            effects += self.tell(FrameHeard(self.heard, probability))
+            effects += self.tell(FrameHeard(self.heard, probability, echo=echo))
         return effects
 
     def client(self, kind: str, **fields: object) -> list[Effect]:

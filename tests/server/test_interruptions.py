@@ -16,8 +16,9 @@ from tandem_server.conversation_events import (
     Think,
 )
 from tandem_server.interruptions import HINT, meant_nothing
-from tandem_server.listening import BARGE_IN, UserFinished
+from tandem_server.listening import BARGE_IN
 from tandem_server.stages.protocols import Message
+from tandem_server.user_turn import UserFinished
 
 from .driver import SILENCE, SPEECH, Driver, spoke
 

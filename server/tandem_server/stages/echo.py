@@ -1,0 +1,216 @@
+"""The agent's own voice in the microphone: told from the user's, frame by frame, by what was sent to the client.
+
+A client without an echo canceller sends back what its loudspeaker plays, later by an unknown delay, through a room. The
+reference is played here as the client plays it; once it is found in the microphone, a frame counts as echo while the
+path from one to the other explains it. Whatever it does not explain is somebody else: a user who speaks over the echo
+stays audible.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from tandem_models.signal import SAMPLE_RATE, VAD_FRAME, WIRE_RATE, Audio, Resampler, exact_div, pcm16_to_float
+from tandem_server.stages.echo_path import (
+    BINS,
+    CERTAIN,
+    COMPARED,
+    HOP,
+    LIKELY,
+    LONGEST_DELAY,
+    MEMORY,
+    WINDOW,
+    EchoPath,
+    Power,
+    Spectrum,
+    audible_at,
+    find_delay,
+    power,
+    spectrum,
+)
+
+UNEXPLAINED: Final = 2.0
+"""dB of power above what an echo leaves, from which on somebody else is speaking."""
+HELD: Final = 2
+"""Frames for which somebody else goes on speaking: syllables let the echo through between them."""
+_LEAK: Final = 0.02
+"""Share of an echo's power that its path never explains: loudspeakers are not linear, rooms ring on."""
+_UNLEARNT, _LEARNING = 0.5, 60.0
+"""The same when a path has just been found, and the hops (0.96 s) in which it falls to a third."""
+_RINGING: Final = 0.9
+"""From hop to hop: an echo dies away by 29 dB a second, more slowly than most rooms."""
+_NOISE: Final = 1.5
+"""Its tracker keeps to the least, which is less than the mean."""
+_PRESENT: Final = 0.25
+"""Share of the microphone's power that an echo must be expected to have for a frame to be called one."""
+_SMOOTH: Final = 0.5
+"""Of powers, from hop to hop."""
+_LOUD: Final = 4.0
+"""Power over the quietest of late, from which on there is something to be found."""
+_ODD: Final = 4
+"""Loud frames, mostly unexplained, after which the echo is looked for elsewhere; a path just found gets twice that."""
+_KNOWN: Final = 0.2
+"""Share of a loud frame left unexplained, below which the path is worth keeping."""
+_MOVED: Final = 16
+"""Samples (1 ms) that are a new delay; what has been learnt of the room holds."""
+_BREAK: Final = 8
+"""Frames of silence before a reply, which may be played with another delay than the last."""
+_EAGER, _SELDOM = 16, 8
+"""Searches in vain after which only every so many frames are searched: the client cancels echo itself."""
+_WIRE_FRAME: Final = exact_div(VAD_FRAME * WIRE_RATE, SAMPLE_RATE)
+_ASLEEP: Final = (LONGEST_DELAY + COMPARED) // VAD_FRAME + 1
+"""Frames of silence after which no echo can come any more."""
+
+
+class Loudspeaker:
+    """What the client plays: everything it was sent, in order, from the moment it was sent on."""
+
+    def __init__(self) -> None:
+        self._resampler = Resampler(WIRE_RATE, SAMPLE_RATE)
+        self._queue = bytearray()
+        self.quiet = _ASLEEP
+        """Frames since something was played"""
+        self.behind = 0
+        """Samples by which what is given out comes too late"""
+
+    def play(self, pcm: bytes) -> None:
+        """pcm16 at WIRE_RATE, after what is still to be played."""
+        self._queue += pcm
+
+    def stop(self) -> None:
+        """The rest is not played."""
+        self._queue.clear()
+
+    def frame(self) -> Audio:
+        """The next VAD_FRAME samples at SAMPLE_RATE."""
+        if self.quiet >= _ASLEEP and not self._queue:
+            return np.zeros(VAD_FRAME, np.float32)
+        pcm = bytes(self._queue[: 2 * _WIRE_FRAME])
+        del self._queue[: 2 * _WIRE_FRAME]
+        self.quiet = 0 if pcm.strip(b"\0") else min(self.quiet + 1, _ASLEEP)
+        played = self._resampler.feed(pcm16_to_float(pcm.ljust(2 * _WIRE_FRAME, b"\0")))
+        missing = VAD_FRAME - len(played)
+        self.behind += missing  # the filter holds back its first 1.5 ms, once in the life of a session
+        return np.pad(played, (missing, 0)) if missing else played
+
+
+class EchoDetector:
+    """One caller's. O(1) a frame: 0.2 ms while the agent is audible, 0.5 ms more while its echo is looked for."""
+
+    def __init__(self) -> None:
+        self.loudspeaker = Loudspeaker()
+        self._reference: Audio = np.zeros(MEMORY, np.float32)
+        self._microphone: Audio = np.zeros(COMPARED, np.float32)
+        self._path: EchoPath | None = None
+        self._quietest = 1e-3
+        """Power of a frame"""
+        self._heard: Power = np.zeros(BINS, np.float32)
+        self._floor: Power = np.full(BINS, 1e-4, np.float32)
+        """The room's noise"""
+        self._ringing: Power = np.zeros(BINS, np.float32)
+        self._left = self._allowed = self._echo = self._all = 0.0
+        """Powers: unexplained, what an echo would leave of it, of the echo, of the microphone"""
+        self._learnt = 0
+        """Hops of echo that the path has seen"""
+        self._last_delay = -1
+        self._searches = 0
+        """In vain"""
+        self._odd = 0
+        self._held = 0
+
+    @property
+    def delay(self) -> int | None:
+        """Samples from sending to hearing; None until an echo has been found."""
+        return None if self._path is None else self._path.delay + self.loudspeaker.behind
+
+    def is_echo(self, frame: Audio) -> bool:
+        """Is the microphone's next frame (VAD_FRAME,) the agent's voice and nobody else's?"""
+        before = self.loudspeaker.quiet
+        played = self.loudspeaker.frame()
+        _append(self._microphone, frame)
+        level = float(np.mean(np.square(frame)))
+        self._quietest = min(self._quietest * 1.02, max(level, 1e-8))
+        if self.loudspeaker.quiet < _BREAK <= before:
+            self._odd = max(self._odd, _ODD - 1)
+        if self.loudspeaker.quiet >= _ASLEEP:
+            if before < _ASLEEP:
+                self._reference[:] = 0.0
+                self._searches = 0
+            self._hear(COMPARED)
+            return False
+        _append(self._reference, played)
+        loud = level > _LOUD * self._quietest
+        if loud and (self._path is None or self._odd >= _ODD):
+            self._search()
+        if self._path is None:
+            self._hear(COMPARED)
+            return False
+        return self._judge(self._path, loud)
+
+    def _search(self) -> None:
+        self._searches += 1
+        if self._searches > _EAGER and self._searches % _SELDOM:
+            return
+        delay, height = find_delay(self._reference, self._microphone)
+        again, self._last_delay = abs(delay - self._last_delay) <= 8, delay
+        if not (height >= CERTAIN or (height >= LIKELY and again)) or not audible_at(self._reference, delay):
+            return
+        self._searches = 0
+        self._odd = -2 * _ODD
+        if self._path is not None and abs(delay - self._path.delay) <= _MOVED:
+            return  # it is where it was, and somebody else speaks
+        if self._path is not None and self._learnt > _LEARNING:
+            self._path.move(delay, self._reference)
+        else:
+            self._path = EchoPath(delay, self._reference, self._microphone)
+            self._learnt = 0
+        self._left, self._held = 0.0, 0
+
+    def _judge(self, path: EchoPath, loud: bool) -> bool:
+        heard = left = 0.0
+        for end in range(COMPARED - VAD_FRAME + HOP, COMPARED + 1, HOP):
+            share = self._hop(path, end)
+            heard, left = heard + share[0], left + share[1]
+        if loud:
+            self._count_odd(left > 0.5 * heard)
+            if left < _KNOWN * heard:
+                path.keep()
+        excess = 10.0 * math.log10((self._left + 1e-12) / (self._allowed + 1e-12))
+        self._held = HELD + 1 if excess >= UNEXPLAINED else max(self._held - 1, 0)
+        return not self._held and self._echo >= _PRESENT * self._all
+
+    def _hop(self, path: EchoPath, end: int) -> tuple[float, float]:
+        """(power heard, power unexplained) of HOP samples more."""
+        heard = self._hear(end)
+        left, explained, expected = path.explain(self._reference, MEMORY - COMPARED + end, heard, self._floor)
+        self._ringing = np.maximum(explained, _RINGING * self._ringing)
+        self._learnt += bool(explained.sum() > 4.0 * self._floor.sum())
+        leak = _LEAK + _UNLEARNT * math.exp(-self._learnt / _LEARNING)
+        allowed = expected + leak * self._ringing + _NOISE * self._floor
+        now = power(heard).sum(), left.sum(), allowed.sum(), (self._ringing + expected).sum()
+        before = self._all, self._left, self._allowed, self._echo
+        self._all, self._left, self._allowed, self._echo = (
+            float(_SMOOTH * old + (1.0 - _SMOOTH) * new) for old, new in zip(before, now, strict=True)
+        )
+        return float(now[0]), float(now[1])
+
+    def _hear(self, end: int) -> Spectrum:
+        """The microphone's spectrum up to sample `end` of what is kept, noted for the room's noise."""
+        heard = spectrum(self._microphone[end - WINDOW : end])
+        self._heard = 0.8 * self._heard + 0.2 * power(heard)
+        self._floor = np.minimum(1.01 * self._floor, np.maximum(self._heard, 1e-7))
+        return heard
+
+    def _count_odd(self, odd: bool) -> None:
+        if odd or self._odd < 0:
+            self._odd += 1
+        else:
+            self._odd = max(self._odd - 1, 0)
+
+
+def _append(kept: Audio, new: Audio) -> None:
+    kept[: -len(new)] = kept[len(new) :]
+    kept[-len(new) :] = new
