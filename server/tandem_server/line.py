@@ -101,7 +101,10 @@ class Line:
 
     async def resume(self, connection: Connection, greeting: tuple[str, Message], last_event_id: str | None) -> None:
         """Go on over another connection, and return when that one is over; an old one that is still there is closed.
-        It begins with the greeting (event id, message); then comes what the client has missed."""
+        It begins with the greeting (event id, message); then comes what the client has missed. Raises ClientError when
+        that is not known, or the conversation has come to its end meanwhile."""
+        if self._over:
+            raise ClientError("the conversation is over: connect without session_id", code="resume_impossible")
         delivered = self._after(last_event_id)
         replaced, self._connection = self._connection, connection
         if self._sending is not None:  # to the old one
