@@ -48,6 +48,7 @@ class Metrics:
         self._lag = Histogram(
             "tandem_event_loop_lag_seconds", "How late the event loop wakes", buckets=_LAG_S, registry=registry
         )
+        self._tasks = Gauge("tandem_event_loop_tasks", "Tasks that are under way", registry=registry)
         self._heard = Counter("tandem_audio_heard_seconds", "Audio of users", registry=registry)
         self._spoken = Counter("tandem_audio_spoken_seconds", "Audio sent to users", registry=registry)
 
@@ -77,6 +78,10 @@ class Metrics:
     def lagged(self, seconds: float) -> None:
         """The event loop woke so late."""
         self._lag.observe(seconds)
+
+    def under_way(self, tasks: int) -> None:
+        """The event loop has so many tasks: more from day to day, with as many sessions, is a leak."""
+        self._tasks.set(tasks)
 
     # Sessions ----------------------------------------------------------------------------------------------------
     def heard(self, samples: int) -> None:

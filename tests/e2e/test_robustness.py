@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 
 from tandem_server.contract import AudioFrame
 
+from .cutting import reset
 from .serving import FAKES, UNWANTED, Served, Usage, eventually, serving, workers
 from .talking import CHUNK, SILENCE, Caller, Event, calling, encoded, tone
 
@@ -109,13 +110,6 @@ async def answered(caller: Caller) -> Event:
         if event["error"].get("event_id") == name:
             assert event["error"]["code"] == "item_not_found"
             return event
-
-
-def reset(caller: Caller) -> None:
-    """Hang up without a word: RST instead of FIN."""
-    link = caller.socket.transport.get_extra_info("socket")
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    caller.socket.transport.abort()
 
 
 # --- bytes that are no protocol -------------------------------------------------------------------------------------
@@ -533,7 +527,7 @@ async def test_connection_breaks(undisturbed: Watch, moment: object) -> None:
         async with calling(served.realtime) as caller:
             ids.append(caller.events[0]["session"]["id"])
             await moment(caller)  # type: ignore[operator]
-            reset(caller)
+            reset(caller.socket)
 
     await asyncio.gather(*(one() for _ in range(4)))
     said = {while_the_user_speaks, in_the_pause, while_the_turn_is_understood, while_the_reply_is_prepared}
@@ -567,7 +561,7 @@ async def test_half_of_a_crowd_leaves_at_random(undisturbed: Watch) -> None:
         async with calling(undisturbed.served.realtime) as caller:
             if number % 2:
                 await dice.choice(MOMENTS)(caller)
-                reset(caller)
+                reset(caller.socket)
                 return "left"
             return str((await caller.turn(tone(0.7)))["response"]["status"])
 
@@ -648,7 +642,7 @@ async def test_memory_does_not_grow(server: Served) -> None:
             async with calling(server.realtime) as caller:
                 await caller.turn(tone(1.0))
                 if number % 2:
-                    reset(caller)
+                    reset(caller.socket)
 
         await asyncio.gather(*(one(number) for number in range(8)))
 

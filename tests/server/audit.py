@@ -62,7 +62,9 @@ class Audit:
         """Raises AssertionError."""
         match effect:
             case Send():
-                self._event(json.loads(to_json(effect.event)), heard)
+                event = json.loads(to_json(effect.event))
+                validates(event)
+                self.told(event, heard)
             case SendAudio():
                 assert effect.response_id in self.audio_open, "audio of a reply that is not open"
                 assert effect.pcm and len(effect.pcm) % 2 == 0
@@ -90,9 +92,9 @@ class Audit:
         assert self.places.setdefault(turn.id, turn.index) == turn.index, "a turn changed its place"
         assert len(set(self.places.values())) == len(self.places), "two turns in one place"
 
-    def _event(self, event: dict[str, Any], heard: int) -> None:
+    def told(self, event: dict[str, Any], heard: int = 0) -> None:
+        """The client is told this. Raises AssertionError."""
         kind: str = event["type"]
-        validates(event)
         assert event["event_id"] not in self.event_ids, "an event id was used twice"
         self.event_ids.add(event["event_id"])
         if "response_id" in event:
@@ -107,6 +109,8 @@ class Audit:
                 self._output(event)
             case "response.function_call_arguments.delta" | "response.function_call_arguments.done":
                 self._call(event)
+            case "response.output_audio.delta":
+                assert event["response_id"] in self.audio_open, "audio of a reply that is not open"
             case "response.content_part.added":
                 self.audio_open.add(event["response_id"])
             case "response.content_part.done":

@@ -214,3 +214,37 @@ async def test_nobody_is_waited_for_any_more_once_that_was_given_up() -> None:
     line.give_up()
     with pytest.raises(ConnectionLostError):
         await listening
+
+
+async def test_who_comes_back_when_it_has_just_been_given_up_is_told() -> None:
+    """It was let in a moment ago; nobody will ever listen to that connection, nor close it."""
+    first, second = Wire(), Wire()
+    line = Line(first, patience=60.0)
+    first.breaks()
+    listening = asyncio.create_task(line.receive())
+    await settle()
+    line.give_up()
+    await line.close(1000, "")
+    resumed = asyncio.create_task(line.resume(second, HELLO, None))
+    await settle()
+    assert resumed.done(), "it waits for ever"
+    with pytest.raises(ClientError, match="connect without session_id"):
+        resumed.result()
+    with pytest.raises(ConnectionLostError):
+        await listening
+
+
+async def test_who_comes_back_is_heard_though_the_old_connection_cannot_be_closed() -> None:
+    """Half-open and full: not even a goodbye can be sent to it."""
+    first, second = Wire(), Wire()
+    first.close = lambda *_: asyncio.Event().wait()  # type: ignore[assignment,method-assign,return-value]
+    line = Line(first, patience=60.0)
+    await sending(line, 2)
+    listening = asyncio.create_task(line.receive())
+    await settle()
+    resumed = asyncio.create_task(line.resume(second, HELLO, "e0"))
+    second.say("I am back")
+    await settle()
+    assert second.got == ["HELLO", "m1"]
+    assert listening.done() and listening.result() == "I am back"
+    await over(resumed, listening)

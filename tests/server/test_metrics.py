@@ -95,6 +95,7 @@ def test_callers_are_counted_at_the_door() -> None:
     metrics.refused(503)
     metrics.resumed()
     metrics.lagged(0.003)
+    metrics.under_way(7)
     seen = read(metrics)
     assert seen["tandem_sessions_open"] == 1
     assert seen["tandem_sessions_begun_total"] == 2
@@ -103,6 +104,7 @@ def test_callers_are_counted_at_the_door() -> None:
     assert seen["tandem_sessions_resumed_total"] == 1
     assert seen["tandem_event_loop_lag_seconds_bucket{le=0.0025}"] == 0
     assert seen["tandem_event_loop_lag_seconds_bucket{le=0.005}"] == 1
+    assert seen["tandem_event_loop_tasks"] == 7
 
 
 def test_two_servers_in_one_process_count_for_themselves() -> None:

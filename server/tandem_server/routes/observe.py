@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter
@@ -31,6 +32,7 @@ def observe_routes(sessions: Sessions, lag: LoopLag, metrics: Metrics) -> APIRou
 
     @router.get("/metrics", summary="Counters and histograms for Prometheus", response_class=Response)
     async def scraped() -> Response:
+        metrics.under_way(len(asyncio.all_tasks()))
         return Response(metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     return router
