@@ -47,12 +47,11 @@ from tandem_server.idling import Idling
 from tandem_server.interruptions import Interruptions
 from tandem_server.item_events import ItemEvents
 from tandem_server.listening import Listening
-from tandem_server.live_reply import ReplyRequest
 from tandem_server.settings import default_session, derived
 from tandem_server.shared_state import AgentVoice, SharedState
-from tandem_server.speaking import NOT_UNDERSTOOD, Speaking
+from tandem_server.speaking import Speaking
 from tandem_server.stages.entrain import UNHEARD
-from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused, UserWentOn
+from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused, UserTookBack, UserWentOn
 
 
 class Conversation:
@@ -70,8 +69,6 @@ class Conversation:
         items = ItemEvents(self._shared, self._speaking)
         self._client = ClientEvents(self._shared, self._listening, self._speaking, self._asides, items)
         self._interruptions = Interruptions()
-        self._owed: UserFinished | None = None
-        """A turn that was not answered because the user went on"""
 
     @property
     def session(self) -> dict[str, Any]:
@@ -166,11 +163,17 @@ class Conversation:
             match effect:
                 case UserBegan():
                     if self._shared.settings.interrupt_response:
-                        self._interruptions.began(self._speaking.hearing)
+                        speaking = self._speaking
+                        self._interruptions.began(
+                            speaking.last, cutting=speaking.interruptible, waiting=speaking.waiting
+                        )
                         result += [Hush(), *self._speaking.cancel("turn_detected")]
                 case UserPaused():
                     result += self._speaking.draft(effect)
                 case UserWentOn():
+                    result += self._speaking.drop_draft()
+                case UserTookBack():
+                    self._interruptions.forget()
                     result += self._speaking.drop_draft()
                 case UserFinished():
                     result += self._asides.words_known()
@@ -183,19 +186,13 @@ class Conversation:
         """Reply to a finished turn, unless it was a noise, the user goes on, or somebody else decides."""
         awaited = self._speaking.words_known(finished)
         if awaited or not self._shared.settings.create_response:
+            self._interruptions.forget()
             return awaited
-        resumed = None if self._listening.user_speaking else self._interruptions.judged(finished)
-        if resumed is not None and self._shared.settings.tandem.resume_interrupted:
-            return self._begin(resumed)
-        finished = finished if finished.substantial else self._owed or finished
-        if self._listening.user_speaking and finished.substantial:
-            self._owed = finished
-        if self._listening.user_speaking or not finished.substantial:
+        settings, listening = self._shared.settings, self._listening
+        resume, last = settings.tandem.resume_interrupted, self._speaking.last
+        request = self._interruptions.known(finished, last, speaking=listening.user_speaking, resume=resume)
+        if request is None:
             return []
-        self._owed = None
-        return self._begin(ReplyRequest(to=finished, say=None if finished.understood else NOT_UNDERSTOOD))
-
-    def _begin(self, request: ReplyRequest) -> list[Effect]:
         try:
             return self._speaking.begin(request)
         except ClientError:  # a reply is under way and was not to be interrupted: the turn is heard, not answered

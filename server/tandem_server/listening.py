@@ -35,7 +35,7 @@ from tandem_server.stages.entrain import UserScores
 from tandem_server.stages.pauses import SpeakerPauses
 from tandem_server.stages.protocols import Transcript, Word
 from tandem_server.turn_wire import TurnWire
-from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused, UserTurn, UserWentOn
+from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused, UserTookBack, UserTurn, UserWentOn
 
 FINALISE_DEADLINE: Final = 8.0
 """Seconds a turn may wait for its words; PocketSphinx's slowest final on 227 recordings took 3.1 s."""
@@ -212,7 +212,7 @@ class Listening:
                 case turn.DropTurn():
                     self._evidence = None
                     del self._turns[effect.turn]
-                    effects += [UserWentOn(), Forget(effect.turn)]
+                    effects += [UserTookBack(), Forget(effect.turn)]
         return effects
 
     def _open(self, opened: turn.OpenTurn) -> list[Effect | Notice]:

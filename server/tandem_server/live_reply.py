@@ -24,6 +24,8 @@ from tandem_server.stages.sentences import PhraseSplitter
 from tandem_server.usage import NOTHING, Tokens
 from tandem_server.user_turn import UserFinished
 
+NOT_UNDERSTOOD: Final = "Sorry, something went wrong while I was listening. Could you say that again?"
+"""Spoken when the recogniser failed."""
 SAMPLES_SENT: Final = WIRE_RATE / SAMPLE_RATE
 """Samples of agent audio per sample heard."""
 _STATUS: Final[Mapping[reply.Status, TurnStatus]] = {
@@ -58,6 +60,11 @@ class ReplyRequest:
     def unknown(self) -> bool:
         """Does it need words that may not be known yet?"""
         return self.context is None or any(isinstance(one, Item) and one.text is None for one in self.context)
+
+
+def answer_to(finished: UserFinished) -> ReplyRequest:
+    """The answer to a turn."""
+    return ReplyRequest(to=finished, say=None if finished.understood else NOT_UNDERSTOOD)
 
 
 @dataclass(slots=True)

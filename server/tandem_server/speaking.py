@@ -29,7 +29,7 @@ from tandem_server.conversation_events import (
 from tandem_server.drafting import Draft, wish
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
-from tandem_server.live_reply import SAMPLES_SENT, Reply, ReplyRequest, begun, callable_now, record
+from tandem_server.live_reply import SAMPLES_SENT, Reply, ReplyRequest, answer_to, begun, callable_now, record
 from tandem_server.record.records import TurnRecord
 from tandem_server.shared_state import SharedState
 from tandem_server.stages.entrain import Scores
@@ -40,8 +40,6 @@ from tandem_server.voicing import end_text, send_speech, take_text
 
 REPLY_DEADLINE: Final = 20.0
 """Seconds without any news of a live reply after which it is given up; the responder's own time-outs come first."""
-NOT_UNDERSTOOD: Final = "Sorry, something went wrong while I was listening. Could you say that again?"
-"""Spoken when the recogniser failed."""
 
 
 class Speaking:
@@ -86,11 +84,19 @@ class Speaking:
         return ends_at is not None and self._shared.heard < ends_at
 
     @property
-    def hearing(self) -> Reply | None:
-        """The reply that the user is in the middle of."""
-        live = self._live
-        begun = live is not None and live.audible_from is not None and isinstance(self._state, reply.Speaking)
-        return live if begun or self.audible else None
+    def last(self) -> Reply | None:
+        """The newest reply, under way or over."""
+        return self._live
+
+    @property
+    def interruptible(self) -> bool:
+        """Would somebody who speaks now cut it off?"""
+        return isinstance(self._state, reply.Preparing | reply.Speaking) or self.audible
+
+    @property
+    def waiting(self) -> ReplyRequest | None:
+        """The answer to a turn that waits for the end of a reply."""
+        return self._deferred if self._deferred is not None and self._deferred.to is not None else None
 
     def begin(self, request: ReplyRequest) -> list[Effect]:
         """Reply now, or as soon as the last reply has been reported. Raises ClientError when one is under way."""
@@ -121,7 +127,7 @@ class Speaking:
         if live is None or not live.waits or self._current(live.number) is None or self._words_pending():
             return []
         live.waits = False
-        live.request = replace(live.request, to=finished, say=None if finished.understood else NOT_UNDERSTOOD)
+        live.request = replace(live.request, to=finished, say=answer_to(finished).say)
         return self._think(live)
 
     def told(self, news: ReplyNews) -> list[Effect]:
@@ -236,6 +242,7 @@ class Speaking:
         if not (interrupted and self.audible):
             return []
         live.item.heard_ms = self._played(live) * 1000 // WIRE_RATE
+        self.quiet_from = None if self.quiet_from is None else self._shared.heard
         return self._correct(live.item)
 
     def leave(self) -> list[Effect]:

@@ -27,7 +27,12 @@ class UserPaused:
 
 @dataclass(frozen=True, slots=True)
 class UserWentOn:
-    """The user had not finished, or takes the turn back."""
+    """The user had not finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserTookBack:
+    """The turn never was: the client has cleared it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class UserFinished:
     """endpoint, transcript, ... so far"""
 
 
-Notice = UserBegan | UserPaused | UserWentOn | UserFinished
+Notice = UserBegan | UserPaused | UserWentOn | UserTookBack | UserFinished
 
 
 @dataclass(slots=True)

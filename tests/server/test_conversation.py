@@ -28,8 +28,8 @@ from tandem_server.conversation_events import (
     Think,
 )
 from tandem_server.errors import ClientError
+from tandem_server.live_reply import NOT_UNDERSTOOD
 from tandem_server.record.records import SpeakerRecord
-from tandem_server.speaking import NOT_UNDERSTOOD
 from tandem_server.stages.protocols import Message, Transcript
 
 from .driver import SILENCE, SPEECH, Driver, errors, high, kinds, spoke, typed, wire

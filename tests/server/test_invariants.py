@@ -147,6 +147,8 @@ def at_rest(driver: Driver) -> None:
     """Nothing is under way, and all that was begun is over."""
     assert driver.conversation.idle
     assert driver.armed == {}, "a deadline outlives what it was for"
+    owed = driver.conversation._interruptions
+    assert (owed.cut, owed.owed) == (None, None), "something is owed to nobody"
     assert driver.audit.created == driver.audit.done
     assert driver.audit.asides == set()
     assert driver.conversation._shared.in_progress == 0
