@@ -56,6 +56,7 @@ class Line:
         """Set, and made anew, whenever the connection is another"""
         self._turn = asyncio.Lock()
         self._sending: asyncio.Timeout | None = None
+        self._receiving: asyncio.Timeout | None = None
         self._kept: deque[tuple[str, Message]] = deque()
         self._kept_bytes = 0
         self._first = 0
@@ -80,9 +81,14 @@ class Line:
         while True:
             connection = await self._ready()
             try:
-                return await connection.receive()
+                async with asyncio.timeout(None) as self._receiving:
+                    return await connection.receive()
             except ConnectionLostError as lost:
                 self._lost(connection, lost)
+            except TimeoutError:  # it was replaced
+                continue
+            finally:
+                self._receiving = None
 
     async def send(self, event_id: str, message: Message) -> None:
         """Send a message, now or when the client is back. Raises ConnectionLostError and ClientTooSlowError."""
@@ -107,16 +113,19 @@ class Line:
             raise ClientError("the conversation is over: connect without session_id", code="resume_impossible")
         delivered = self._after(last_event_id)
         replaced, self._connection = self._connection, connection
-        if self._sending is not None:  # to the old one
-            self._sending.reschedule(asyncio.get_running_loop().time())
+        for waiting in (self._sending, self._receiving):  # for the old one, which may not even take a goodbye
+            if waiting is not None:
+                waiting.reschedule(asyncio.get_running_loop().time())
         self._wake()
-        async with self._turn:
-            self._delivered = delivered
-            self._greetings = {**dict(list(self._greetings.items())[-_MOST_GREETINGS:]), greeting[0]: delivered}
-            await self._hand_over(connection, greeting[1])
-        if replaced is not None:
-            await replaced.close(1000, REPLACED)
-        await self._deliver(connection)
+        try:
+            async with self._turn:
+                self._delivered = delivered
+                self._greetings = {**dict(list(self._greetings.items())[-_MOST_GREETINGS:]), greeting[0]: delivered}
+                await self._hand_over(connection, greeting[1])
+            await self._deliver(connection)
+        finally:
+            if replaced is not None:
+                await replaced.close(1000, REPLACED)
         while self._connection is connection:
             await self._changed.wait()
 

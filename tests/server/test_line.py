@@ -232,3 +232,19 @@ async def test_who_comes_back_when_it_has_just_been_given_up_is_told() -> None:
         resumed.result()
     with pytest.raises(ConnectionLostError):
         await listening
+
+
+async def test_who_comes_back_is_heard_though_the_old_connection_cannot_be_closed() -> None:
+    """Half-open and full: not even a goodbye can be sent to it."""
+    first, second = Wire(), Wire()
+    first.close = lambda *_: asyncio.Event().wait()  # type: ignore[assignment,method-assign]
+    line = Line(first, patience=60.0)
+    await sending(line, 2)
+    listening = asyncio.create_task(line.receive())
+    await settle()
+    resumed = asyncio.create_task(line.resume(second, HELLO, "e0"))
+    second.say("I am back")
+    await settle()
+    assert second.got == ["HELLO", "m1"]
+    assert listening.done() and listening.result() == "I am back"
+    await over(resumed)
