@@ -39,6 +39,10 @@ SPOKEN: Final[dict[AudioFormat, tuple[bytes, bytes]]] = {
 """A tenth of a second of speech and of silence, as the wire carries them"""
 
 
+LOOK_BACK: Final = 30
+"""Events that are shown of what came before something that did not"""
+
+
 @dataclass
 class Tally:
     """What all clients together have sent and were told."""
@@ -119,18 +123,24 @@ class Client:
                 await self.say("input_audio_buffer.append", audio=encoded(audio))
 
     async def until(self, wanted: Callable[[Event], bool]) -> Event | None:
-        """The next event like that; None when the server has closed. Raises TimeoutError."""
-        begin = len(self._log)
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                for event in self._log[begin:]:
-                    if wanted(event):
-                        return event
-                begin = len(self._log)
-                if self.over or self.wrong is not None:
-                    return None
-                self._changed.clear()
-                await self._changed.wait()
+        """The next event like that; None when the server has closed. Raises AssertionError when it does not come."""
+        start = len(self._log)
+        try:
+            return await asyncio.wait_for(self._until(wanted, start), PATIENCE)
+        except TimeoutError:
+            before, since = self._log[:start][-LOOK_BACK:], self._log[start:]
+            raise AssertionError(f"{self.session_id} was told {before}, but then only {since}") from None
+
+    async def _until(self, wanted: Callable[[Event], bool], begin: int) -> Event | None:
+        while True:
+            for event in self._log[begin:]:
+                if wanted(event):
+                    return event
+            begin = len(self._log)
+            if self.over or self.wrong is not None:
+                return None
+            self._changed.clear()
+            await self._changed.wait()
 
     async def listen(self) -> None:
         """Until the server has answered all that was sent so far."""
@@ -191,7 +201,7 @@ class Client:
             raise AssertionError(f"{error} in {message[:2000]}") from error
         self.tally.kinds[event["type"]] += 1
         self._note(event)
-        self._log.append({key: event[key] for key in ("type", "error", "response", "session") if key in event})
+        self._log.append({key: event[key] for key in ("type", "error", "response", "item") if key in event})
         self._changed.set()
 
     def _note(self, event: Event) -> None:
