@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
 
 from tandem_models.extract import PitchRange
+from tandem_server.errors import EngineTimeout
 from tandem_server.metering import Meter, Unmetered
 from tandem_server.record.records import TurnStore
 from tandem_server.shared_state import AgentVoice
-from tandem_server.stages.protocols import Recogniser, Responder, Voice, VoiceActivityEngine
+from tandem_server.stages.protocols import (
+    Recogniser,
+    RecogniserStream,
+    Responder,
+    Voice,
+    VoiceActivity,
+    VoiceActivityEngine,
+)
 from tandem_server.workers import Workers
+
+T = TypeVar("T")
+OPENING: Final = 40.0
+"""Seconds that an engine may take to be ready for a caller: a model may have to come from a cold disk again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +62,14 @@ class Engines:
     software_version: str
     meter: Meter = field(default_factory=Unmetered)
 
+    async def detector(self) -> VoiceActivity:
+        """For one caller; to be released. Raises EngineUnavailable and EngineTimeout."""
+        return await _in_time(self.vad.open(), "vad")
+
+    async def stream(self, on_partial: Callable[[str], None]) -> RecogniserStream:
+        """For one caller; to be closed. Raises EngineUnavailable and EngineTimeout."""
+        return await _in_time(self.recogniser.open(on_partial), "asr")
+
     def names(self) -> dict[str, str]:
         """Stage -> engine, for people."""
         return {
@@ -55,3 +78,11 @@ class Engines:
             "response": self.responder.name,
             "voice": self.voice.name,
         }
+
+
+async def _in_time(opening: Coroutine[Any, Any, T], stage: str) -> T:
+    try:
+        async with asyncio.timeout(OPENING):
+            return await opening
+    except TimeoutError:
+        raise EngineTimeout(f"no {stage} engine was ready within {OPENING:g} s; try again", stage=stage) from None

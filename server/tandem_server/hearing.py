@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from tandem_models.extract import Block, BlockFeatures, IncrementalExtractor, PitchRange, TurnProsody, phonation
 from tandem_models.signal import SAMPLE_RATE, SAMPLES_PER_MS, Audio, float_to_pcm16
@@ -18,6 +18,8 @@ from tandem_server.conversation_events import Finalised, TrackGrew
 from tandem_server.errors import EngineError
 from tandem_server.stages.protocols import RecogniserStream, Transcript, Word
 
+MEASURE_DEADLINE: Final = 4.0
+"""Seconds that prosody may take after the words: less than a turn may wait for both, so that it is answered."""
 Analyse = Callable[[Block], Awaitable[BlockFeatures]]
 """`tandem_models.extract.analyse`, wherever it runs."""
 
@@ -121,12 +123,16 @@ class HeardTurn:
 
     async def _measure(self, pause: Pause, transcript: Transcript | None, analyse: Analyse) -> TurnProsody | None:
         try:
-            tail = None if pause.tail is None else await analyse(pause.tail)
-            if self.analyses:
-                await asyncio.gather(*self.analyses)
+            async with asyncio.timeout(MEASURE_DEADLINE):
+                tail = None if pause.tail is None else await analyse(pause.tail)
+                if self.analyses:
+                    await asyncio.wait(self.analyses)
             spans = [(word.start, word.end) for word in transcript.words] if transcript else []
             count = syllables(transcript.text) if transcript and transcript.text else None
             return self.extractor.result(count, phonation(spans) if spans else None, tail)
+        except TimeoutError:
+            self.failure = self.failure or f"prosody was not measured within {MEASURE_DEADLINE:g} s"
+            return None
         except (EngineError, ValueError) as error:
             self.failure = self.failure or str(error)
             return None

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from tandem_models.prosody import EXTRACTOR_VERSION
 from tandem_server.conversation_events import News, Record, Remember, SpeakerLoaded, StoreReported
 from tandem_server.errors import StoreError
 from tandem_server.record.records import ConversationRecord, JsonObject, SpeakerRecord, TurnStore
 from tandem_server.telemetry import Log
+
+STORE_DEADLINE: Final = 10.0
+"""Seconds that the store may take to open a conversation, and to close it; it waits 5 s for another program's lock."""
 
 
 class Keeper:
@@ -26,8 +31,22 @@ class Keeper:
 
     async def begin(self, record: ConversationRecord) -> None:
         """Open the conversation. Raises StoreError."""
-        await self._store.open_conversation(record)
+        try:
+            async with asyncio.timeout(STORE_DEADLINE):
+                await self._store.open_conversation(record)
+        except TimeoutError:
+            raise StoreError(f"the store did not answer within {STORE_DEADLINE:g} s; try again") from None
         self._conversation = record
+
+    async def end(self) -> None:
+        """Close the conversation; whoever was in it has left, so a failure is for the log."""
+        if self._conversation is None:
+            return
+        try:
+            async with asyncio.timeout(STORE_DEADLINE):
+                await self._store.close_conversation(self._conversation.id, datetime.now(UTC))
+        except (StoreError, TimeoutError) as failure:
+            self._log.error("conversation_not_closed", error=failure)
 
     async def settings(self, session: JsonObject) -> None:
         """The settings in force; of many changes at once only the last is written."""

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from openai.types.realtime import InputAudioBufferAppendEvent, SessionUpdateEvent
@@ -123,10 +122,10 @@ class Session:
         session, names, version = self._conversation.session, engines.names(), engines.software_version
         async with AsyncExitStack() as stack:
             await self._keeper.begin(conversation_record(self._id, session, names, version))
-            stack.push_async_callback(lambda: engines.store.close_conversation(self._id, datetime.now(UTC)))
-            self._detector = await engines.vad.open()
+            stack.push_async_callback(self._keeper.end)
+            self._detector = await engines.detector()
             stack.callback(engines.vad.release, self._detector)
-            self._stream = await engines.recogniser.open(self._partial)
+            self._stream = await engines.stream(self._partial)
             stack.push_async_callback(self._stream.close)
             stack.callback(self._let_go)
             await self._converse()

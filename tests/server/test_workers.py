@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tandem_server.errors import EngineError
+from tandem_server import workers as workers_module
+from tandem_server.errors import EngineError, EngineTimeout
 from tandem_server.workers import Workers
 
 
@@ -39,3 +42,27 @@ async def test_a_worker_that_dies_is_our_fault_and_the_next_call_gets_a_new_one(
 
 async def test_closing_what_was_never_started_is_nothing() -> None:
     await Workers(1).close()
+
+
+async def test_a_worker_that_hangs_is_ended_and_the_next_call_gets_a_new_one() -> None:
+    workers = Workers(1, call_timeout=4.0)
+    await workers.start()
+    hung = await workers.run(os.getpid)
+    with pytest.raises(EngineTimeout, match="did not answer within 4 s") as error:
+        await workers.run(signal.pause)
+    assert error.value.stage == "prosody"
+    assert await workers.run(os.getpid) != hung
+    await workers.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(hung, 0)
+
+
+async def test_closing_does_not_wait_for_a_worker_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers_module, "CLOSE_TIMEOUT", 0.1)
+    workers = Workers(1)
+    stopped = await workers.run(os.getpid)
+    os.kill(stopped, signal.SIGSTOP)
+    async with asyncio.timeout(30.0):
+        await workers.close()
+    with pytest.raises(EngineError, match="closed"):
+        await workers.run(os.getpid)
