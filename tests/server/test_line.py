@@ -237,11 +237,7 @@ async def test_who_comes_back_when_it_has_just_been_given_up_is_told() -> None:
 async def test_who_comes_back_is_heard_though_the_old_connection_cannot_be_closed() -> None:
     """Half-open and full: not even a goodbye can be sent to it."""
     first, second = Wire(), Wire()
-<<<<<<< HEAD
-    first.close = lambda *_: asyncio.Event().wait()  # type: ignore[assignment,method-assign,return-value]
-=======
     first.close = lambda *_: asyncio.Event().wait()  # type: ignore[assignment,method-assign]
->>>>>>> fuzz
     line = Line(first, patience=60.0)
     await sending(line, 2)
     listening = asyncio.create_task(line.receive())
@@ -251,8 +247,4 @@ async def test_who_comes_back_is_heard_though_the_old_connection_cannot_be_close
     await settle()
     assert second.got == ["HELLO", "m1"]
     assert listening.done() and listening.result() == "I am back"
-<<<<<<< HEAD
-    await over(resumed, listening)
-=======
     await over(resumed)
->>>>>>> fuzz
