@@ -27,7 +27,6 @@ from tandem_server.stages.echo_path import (
     BINS,
     CERTAIN,
     COMPARED,
-    EARLY,
     HOP,
     LIKELY,
     LONGEST_DELAY,
@@ -42,7 +41,7 @@ from tandem_server.stages.echo_path import (
     spectrum,
 )
 
-UNEXPLAINED: Final = 2.0
+UNEXPLAINED: Final = 2.5
 """dB of power above what an echo leaves, from which on somebody else is speaking."""
 HELD: Final = 2
 """Frames for which somebody else goes on speaking: syllables let the echo through between them."""
@@ -50,6 +49,8 @@ _LEAK: Final = 0.02
 """Share of an echo's power that its path never explains: loudspeakers are not linear, rooms ring on."""
 _UNLEARNT, _LEARNING = 0.5, 60.0
 """The same when a path has just been found, and the hops (0.96 s) in which it falls to a third."""
+_RELEARNT: Final = 30
+"""The same when it has been moved, in hops already spent."""
 _RINGING: Final = 0.9
 """From hop to hop: an echo dies away by 29 dB a second, more slowly than most rooms."""
 _NOISE: Final = 1.5
@@ -68,6 +69,8 @@ _BUFFERS: Final = 100 * SAMPLES_PER_MS
 """By how much the delay may change at once without being doubted."""
 _CHECKED: Final = 16
 """Frames well explained between two looks at the delay"""
+_DRIFTED: Final = 4.0
+"""Samples by which a clock may have run ahead since the last look; more is another reflection, taken for the echo."""
 _MOVED: Final = 1.0
 """Samples that are a new delay; what has been learnt of the room holds."""
 _BREAK: Final = 8
@@ -138,6 +141,7 @@ class EchoDetector:
         self._unsure = False
         """A reply has begun, and has not been heard to come back"""
         self._held = 0
+        self._was_echo = False
 
     @property
     def delay(self) -> float | None:
@@ -156,7 +160,7 @@ class EchoDetector:
         if self.loudspeaker.quiet >= _ASLEEP:
             if before < _ASLEEP:
                 self._reference[:] = 0.0
-                self._searches = 0
+                self._searches, self._was_echo = 0, False
             self._hear(COMPARED)
             return False
         _append(self._reference, played)
@@ -186,6 +190,7 @@ class EchoDetector:
         else:
             self._path = EchoPath(delay, self._reference, self._microphone)
             self._learnt = 0
+        self._learnt = min(self._learnt, _RELEARNT)
         self._left, self._held = 0.0, 0
 
     def _judge(self, path: EchoPath, loud: bool) -> bool:
@@ -200,7 +205,9 @@ class EchoDetector:
                 self._keep(path)
         excess = 10.0 * math.log10((self._left + 1e-12) / (self._allowed + 1e-12))
         self._held = HELD + 1 if excess >= UNEXPLAINED else max(self._held - 1, 0)
-        return not self._held and self._echo >= _PRESENT * self._all
+        # Until something else is heard, what is left after an echo is its end, in which voices are still detected.
+        self._was_echo = not self._held and (self._was_echo or self._echo >= _PRESENT * self._all)
+        return self._was_echo
 
     def _keep(self, path: EchoPath) -> None:
         """Note now and then where the echo is, so that the next reply's is told from it: clocks drift."""
@@ -208,7 +215,7 @@ class EchoDetector:
         if self._good % _CHECKED:
             return
         delay, height = find_delay(self._reference, self._microphone)
-        if height >= LIKELY and abs(delay - path.delay) < EARLY:
+        if height >= LIKELY and abs(delay - path.delay) <= _DRIFTED:
             path.keep(delay)
 
     def _hop(self, path: EchoPath, end: int) -> tuple[float, float]:
