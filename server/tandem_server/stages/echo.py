@@ -115,7 +115,7 @@ class Loudspeaker:
 
 
 class EchoDetector:
-    """One caller's. O(1) a frame: 0.2 ms while the agent is audible, 0.5 ms more while its echo is looked for."""
+    """One caller's. O(1) a frame: about 0.35 ms of CPU while the agent is audible, and 0.5 ms more in a search."""
 
     def __init__(self) -> None:
         self.loudspeaker = Loudspeaker()
