@@ -34,6 +34,14 @@ def test_options_win_over_the_environment_and_that_over_defaults(monkeypatch: py
     assert (config.port, config.strength, config.max_sessions) == (9002, 0.5, 16)
 
 
+def test_an_agent_may_be_made_to_hear_its_own_echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load({}).tandem.echo == "suppress"
+    monkeypatch.setenv("TANDEM_ECHO", "hear")
+    assert load({}).tandem.echo == "hear"
+    with pytest.raises(ConfigurationError, match="echo"):
+        load({"echo": "loud"})
+
+
 def test_lists_are_json_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TANDEM_ORIGINS", '["https://example.org"]')
     assert load({}).origins == ["https://example.org"]

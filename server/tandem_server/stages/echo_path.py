@@ -34,14 +34,14 @@ CERTAIN, LIKELY = 14.0, 8.0
 coming; without an echo it is 3 to 6."""
 _HEARD: Final = VAD_FRAME * 2
 """Samples of reference that must have been audible where the peak says."""
-_BINS: Final = slice(8, 320, 3)
-"""125 to 5000 Hz; neighbouring bins of a Hann window say the same."""
+_BINS: Final = slice(8, 264, 3)
+"""125 to 4100 Hz; neighbouring bins of a Hann window say the same."""
 _PHASES: Final = slice(400, 6000)
 """200 to 2900 Hz, of the spectrum of MEMORY samples at every second."""
 _SURROUNDINGS, _PEAK = 1024, 80
 """Lags around a peak that it is compared with, and that belong to it."""
 _DRIFT: Final = 8e-3
-"""Share of each tap's power that may change from hop to hop: 100 ppm of drift turn 5 kHz by 3 radians a second."""
+"""Share of each tap's power that may change from hop to hop: 100 ppm of drift turn 4 kHz by 2.5 radians a second."""
 _LOUDEST: Final = 4.0
 """Power gain from reference to microphone: no loudspeaker is more than 6 dB louder."""
 _SILENCE: Final = 1e-8
@@ -49,7 +49,8 @@ _SILENCE: Final = 1e-8
 Spectrum = NDArray[np.complex64]
 Power = NDArray[np.float32]
 _HANN: Final[Audio] = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
-BINS: Final = len(range(*_BINS.indices(WINDOW)))
+_NUMBERS: Final = np.arange(WINDOW)[_BINS]
+BINS: Final = len(_NUMBERS)
 
 
 def spectrum(audio: Audio) -> Spectrum:
@@ -62,7 +63,7 @@ def power(values: Spectrum) -> Power:
     return np.square(values.real) + np.square(values.imag)
 
 
-def find_delay(reference: Audio, microphone: Audio) -> tuple[int, float]:
+def find_delay(reference: Audio, microphone: Audio) -> tuple[float, float]:
     """(samples by which the last COMPARED of the microphone lag behind the reference, height of the peak); both end
     now, the reference (MEMORY,). O(MEMORY log MEMORY), about 0.5 ms."""
     half = len(reference) // 2
@@ -76,7 +77,14 @@ def find_delay(reference: Audio, microphone: Audio) -> tuple[int, float]:
     peak = int(np.argmax(lags))
     before = lags[max(peak - _SURROUNDINGS, 0) : max(peak - _PEAK, 0)]
     around = np.concatenate([before, lags[peak + _PEAK : peak + _SURROUNDINGS]])
-    return 2 * peak, float(lags[peak] / np.sqrt(np.mean(np.square(around)) + 1e-20))
+    height = float(lags[peak] / np.sqrt(np.mean(np.square(around)) + 1e-20))
+    return 2.0 * (peak + _summit(*lags[peak - 1 : peak + 2])) if 0 < peak < len(lags) - 1 else 2.0 * peak, height
+
+
+def _summit(left: float, middle: float, right: float) -> float:
+    """Where between three values the parabola through them is highest, from the middle one."""
+    bend = left - 2.0 * middle + right
+    return 0.5 * (left - right) / bend if bend < 0.0 else 0.0
 
 
 def _half_rate(audio: Audio) -> Audio:
@@ -86,39 +94,48 @@ def _half_rate(audio: Audio) -> Audio:
 class EchoPath:
     """The filter from reference to microphone at one delay. Adapts to whatever it is given."""
 
-    def __init__(self, delay: int, reference: Audio, microphone: Audio) -> None:
+    def __init__(self, delay: float, reference: Audio, microphone: Audio) -> None:
         """`reference` (MEMORY,) and `microphone` (COMPARED,) end now, and the one is heard in the other."""
-        past = reference[MEMORY - COMPARED - delay : MEMORY - delay]
+        self._lag = max(round(delay) - EARLY, 0)
+        past = reference[MEMORY - COMPARED - round(delay) : MEMORY - round(delay)]
         gain = float(np.mean(np.square(microphone)) / (np.mean(np.square(past)) + 1e-12))
         prior = np.eye(TAPS, dtype=np.complex64) * (min(gain, _LOUDEST) / 2)
         self._weights: Spectrum = np.zeros((BINS, TAPS), np.complex64)
         self._covariance: Spectrum = np.tile(prior, (BINS, 1, 1))
         self._spectra: Spectrum = np.zeros((BINS, TAPS), np.complex64)
         """Of the reference, the latest first"""
+        self._nothing: Power = np.zeros(BINS, np.float32)
         self._noise: Power = np.zeros(BINS, np.float32)
         """Power that is no echo"""
-        self.keep()
-        self.move(delay, reference)
+        self.known = False
+        """Has it been worth keeping?"""
+        self.keep(delay)
+        self.known = False
+        self._fill(reference)
 
-    def keep(self) -> None:
-        """Remember the way as it is now."""
+    def keep(self, delay: float) -> None:
+        """Remember the way as it is now, the echo being found so many samples late."""
+        self.delay, self.known = delay, True
         self._kept = self._weights.copy(), self._covariance.copy()
 
-    def move(self, delay: int, reference: Audio) -> None:
+    def move(self, delay: float, reference: Audio) -> None:
         """The way that was kept, heard earlier or later: buffers are never twice as full. What was learnt since, from
         an echo that was not where it was looked for, is forgotten."""
-        self._weights, self._covariance = self._kept[0].copy(), self._kept[1].copy()
-        self.delay = delay
-        """Samples"""
-        self._lag = max(delay - EARLY, 0)
-        for hop in range(TAPS - 1, -1, -1):
-            self._shift(reference, MEMORY - VAD_FRAME - hop * HOP)
+        before, self._lag = self._lag, max(round(delay) - EARLY, 0)
+        beyond = delay - self.delay - (self._lag - before)  # the window moves by whole samples
+        turned = np.exp(-2j * np.pi * beyond / WINDOW * _NUMBERS)
+        self._weights = (self._kept[0] * turned[:, None]).astype(np.complex64)
+        self._covariance = self._kept[1].copy()
+        self.keep(delay)
+        self._fill(reference)
 
     def explain(self, reference: Audio, end: int, heard: Spectrum, floor: Power) -> tuple[Power, Power, Power]:
         """(power left unexplained, power explained, power of the error that is to be expected), each (BINS,), of the
         microphone's spectrum at the time of sample `end` of the reference; `floor` is the room's noise. Then learn."""
         self._shift(reference, end)
         spectra, weights = self._spectra, self._weights
+        if not spectra.any():
+            return power(heard), self._nothing, self._nothing
         echo = (weights * spectra).sum(axis=1)
         error = heard - echo
         left, explained = power(error), power(echo)
@@ -133,13 +150,17 @@ class EchoPath:
         self._covariance.reshape(BINS, TAPS * TAPS)[:, :: TAPS + 1] += change
         return left, explained, expected
 
+    def _fill(self, reference: Audio) -> None:
+        for hop in range(TAPS - 1, -1, -1):
+            self._shift(reference, MEMORY - VAD_FRAME - hop * HOP)
+
     def _shift(self, reference: Audio, end: int) -> None:
         self._spectra[:, 1:] = self._spectra[:, :-1].copy()
         end -= self._lag
         self._spectra[:, 0] = spectrum(reference[end - WINDOW : end])
 
 
-def audible_at(reference: Audio, delay: int) -> bool:
+def audible_at(reference: Audio, delay: float) -> bool:
     """Is there something of the reference (MEMORY,) to be heard after that delay?"""
-    past = reference[MEMORY - COMPARED - delay : MEMORY - delay]
+    past = reference[MEMORY - COMPARED - round(delay) : MEMORY - round(delay)]
     return int(np.count_nonzero(past)) >= _HEARD
