@@ -195,8 +195,10 @@ class Conversation:
             return []
         try:
             return self._speaking.begin(request)
-        except ClientError:  # a reply is under way and was not to be interrupted: the turn is heard, not answered
-            return []
+        except ClientError:  # a reply is under way
+            if self._shared.settings.interrupt_response:  # it was asked for while the user spoke: this one follows it
+                self._speaking.owe(request)
+            return []  # else it was not to be interrupted: the turn is heard, not answered
 
     def _speaker_loaded(self, news: SpeakerLoaded) -> list[Effect]:
         shared = self._shared

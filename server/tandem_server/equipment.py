@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -25,6 +26,8 @@ from tandem_server.workers import Workers
 T = TypeVar("T")
 OPENING: Final = 40.0
 """Seconds that an engine may take to be ready for a caller: a model may have to come from a cold disk again."""
+CLOSING: Final = 10.0
+"""Seconds that it may take to let a caller go"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,12 @@ class Engines:
     async def stream(self, on_partial: Callable[[str], None]) -> RecogniserStream:
         """For one caller; to be closed. Raises EngineUnavailable and EngineTimeout."""
         return await _in_time(self.recogniser.open(on_partial), "asr")
+
+    async def give_back(self, stream: RecogniserStream) -> None:
+        """Close it; one that cannot be closed keeps nobody's place."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await stream.close()
 
     def names(self) -> dict[str, str]:
         """Stage -> engine, for people."""

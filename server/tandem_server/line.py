@@ -119,6 +119,8 @@ class Line:
         self._wake()
         try:
             async with self._turn:
+                if last_event_id is None:  # the old one may have taken more meanwhile
+                    delivered = self._delivered
                 self._delivered = delivered
                 self._greetings = {**dict(list(self._greetings.items())[-_MOST_GREETINGS:]), greeting[0]: delivered}
                 await self._hand_over(connection, greeting[1])

@@ -126,7 +126,7 @@ class Session:
             self._detector = await engines.detector()
             stack.callback(engines.vad.release, self._detector)
             self._stream = await engines.stream(self._partial)
-            stack.push_async_callback(self._stream.close)
+            stack.push_async_callback(engines.give_back, self._stream)
             stack.callback(self._let_go)
             await self._converse()
 

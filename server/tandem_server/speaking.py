@@ -302,6 +302,11 @@ class Speaking:
             raise _conflict()
         self._deferred = request
 
+    def owe(self, request: ReplyRequest) -> None:
+        """Answer a turn when the reply that is under way has been reported; what the client waits for goes first."""
+        if self._deferred is None or self._deferred.to is not None:
+            self._deferred = request
+
     def _current(self, number: int) -> Reply | None:
         """The live reply, if this is its number and it has not been stopped."""
         match self._state:

@@ -3,7 +3,7 @@
 The walks are those of tests/e2e/test_fuzz.py, drawn anew until so many events have been sent. At every tenth of the way
 all clients leave, and what the server then holds is written down. A session holds about half a megabyte of audio and as
 much of what was sent, so a server that keeps one in thirty grows by more than BOUND_MB over 50,000 events, and one
-that keeps 400 bytes of each event does too; what the allocator cannot give back grows quickly at first and then hardly.
+that keeps 350 bytes of each event does too; what the allocator cannot give back grows quickly at first and then hardly.
 """
 
 from __future__ import annotations

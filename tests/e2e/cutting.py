@@ -43,6 +43,11 @@ class Wire:
         await self._from_server.readexactly(size)
         self.reset()
 
+    def stall(self) -> None:
+        """Carry nothing any more, and tell nobody."""
+        self._sending.cancel()
+        self._receiving.cancel()
+
     def reset(self) -> None:
         """Hang up on both, without a word."""
         self._to_client.transport.abort()

@@ -28,6 +28,12 @@ REFUSALS: Final = frozenset({404, 410, 503})
 """The conversation is over, too much was missed, or all places are taken."""
 
 
+def mentioned(event: Event) -> tuple[str | None, str | None]:
+    """The event that an error is about, and the name that its asker gave to a response that is done."""
+    metadata = event["response"]["metadata"] if event["type"] == "response.done" else None
+    return event.get("error", {}).get("event_id"), (metadata or {}).get("name")
+
+
 def _encoded(pcm: bytes, kind: AudioFormat) -> bytes:
     encoder = Encoder(kind)
     return encoder.feed(pcm) + encoder.flush()
@@ -149,6 +155,20 @@ class Client:
         await asyncio.sleep(0)
         await self.say("conversation.item.retrieve", item_id="no such item", event_id=name)
         await asked
+
+    async def come_to_rest(self) -> None:
+        """Until no response is in progress, and none is waiting for its turn: then one that is asked for is made."""
+        async with asyncio.timeout(PATIENCE):
+            while not (self.over or self.wrong is not None):
+                name = f"probe {next(self._probes)}"
+                asked = asyncio.ensure_future(self.until(lambda event, name=name: name in mentioned(event)))  # type: ignore[misc]
+                await asyncio.sleep(0)
+                await self.say("response.cancel")
+                response = {"modalities" if self.beta else "output_modalities": ["text"], "metadata": {"name": name}}
+                await self.say("response.create", response=response, event_id=name)
+                event = await asked
+                if event is not None and event["type"] == "response.done":
+                    return
 
     # Leaving and coming back ------------------------------------------------------------------------------------
     async def cut(self) -> None:

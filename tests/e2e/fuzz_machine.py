@@ -172,10 +172,7 @@ class Walk(RuleBasedStateMachine):
         else:
             await client.say("session.update", session=ORDINARY)
         await client.say("input_audio_buffer.clear")
-        await client.say("response.cancel")
-        await client.listen()
-        while not (client.audit.quiet or client.audit.missed):
-            await client.until(lambda event: event["type"] == "response.done")
+        await client.come_to_rest()
         awaited = asyncio.ensure_future(client.until(completed))
         await asyncio.sleep(0)
         await client.speak(8, loud=True, binary=False)
@@ -209,7 +206,7 @@ class Walk(RuleBasedStateMachine):
 
 
 def completed(event: Event) -> bool:
-    """A response came to its own end; one that was asked for before may be cancelled only now."""
+    """A response came to its own end."""
     return event["type"] == "response.done" and bool(event["response"]["status"] == "completed")
 
 

@@ -248,3 +248,17 @@ async def test_who_comes_back_is_heard_though_the_old_connection_cannot_be_close
     assert second.got == ["HELLO", "m1"]
     assert listening.done() and listening.result() == "I am back"
     await over(resumed)
+
+
+async def test_what_the_old_connection_takes_at_the_last_moment_is_not_sent_again() -> None:
+    first, second = Wire(), Wire()
+    line = Line(first, patience=60.0)
+    first.reads.clear()
+    pump = asyncio.create_task(sending(line, 1))
+    await settle()
+    resumed = asyncio.create_task(line.resume(second, HELLO, None))
+    first.reads.set()
+    await pump
+    await settle()
+    assert (first.got, second.got) == (["m0"], ["HELLO"])
+    await over(resumed)

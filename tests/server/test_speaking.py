@@ -591,3 +591,21 @@ def test_time_heard_is_the_frames_and_not_the_wall() -> None:
     driver.now += 3600.0
     driver.hear(SPEECH, 5)
     assert driver.last(StopReply).heard == round(5 / FRAMES * WIRE_RATE)
+
+
+def test_a_turn_during_which_the_client_has_asked_for_a_reply_is_answered_after_it() -> None:
+    """As when a tool has come to its end while the user speaks: nobody interrupts that reply, and nobody is ignored."""
+    driver = Driver()
+    driver.hear(SPEECH, 20)
+    driver.client("response.create")
+    driver.answer(Think, Speak)
+    while driver.conversation.user_speaking:
+        driver.hear(SILENCE)
+    driver.answer(Finalise, Record)
+    assert len(driver.events("response.created")) == 1
+    driver.settle()
+
+    done = [event["response"]["status"] for event in driver.events("response.done")]
+    assert done == ["completed", "completed"]
+    asked = [effect.messages[-1].text for effect in driver.all(Think)]
+    assert asked[-1] == "hello there"

@@ -43,6 +43,17 @@ class SlowRecogniser(FakeRecogniser):
         raise AssertionError
 
 
+class NoGoodbye(FakeRecogniser):
+    async def open(self, on_partial: Callable[[str], None]) -> FakeRecogniserStream:
+        stream = await super().open(on_partial)
+        stream.close = self._never  # type: ignore[method-assign]
+        return stream
+
+    async def _never(self) -> None:
+        self.lent -= 1
+        await never()
+
+
 class NeverOpens(MemoryStore):
     async def open_conversation(self, record: ConversationRecord) -> None:
         await never()
@@ -92,3 +103,13 @@ async def test_a_store_that_never_closes_the_conversation_keeps_nobody(monkeypat
     await call.end()
 
     assert len(await call.turns()) == 2
+
+
+async def test_a_recogniser_that_cannot_be_closed_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(equipment, "CLOSING", 0.0)
+    call = Call(recogniser=NoGoodbye(["hello there"]))
+    await call.client.until("session.created")
+    await call.end()
+
+    kept = await call.engines.store.conversation("sess_t")
+    assert kept is not None and kept.ended_at is not None
