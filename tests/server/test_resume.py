@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from tandem_server.contract import AudioFrame, TandemSettings
+from tandem_server.deadlines import Deadlines
+from tandem_server.engines.fakes import FakeVoice
 from tandem_server.equipment import Limits
 from tandem_server.line import Message
 from tandem_server.routes.sessions import BUSY, ENDING, Held, Sessions
 
-from .callers import SILENCE, SPEECH, Call, Client
+from .callers import SILENCE, SPEECH, Call, Client, Gate
 
 WAITS = Limits(away=60.0)
 
@@ -98,6 +100,33 @@ async def test_a_turn_that_is_cut_in_the_middle_is_heard_whole() -> None:
     assert back.events("conversation.item.input_audio_transcription.completed")[0]["transcript"] == "hello there"
     await call.line.close(1000, "")
     await again
+    await call.over()
+
+
+async def test_a_long_reply_waits_for_who_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of it than is queued is not spoken yet; that is no news of it, and every deadline passes meanwhile."""
+    away, arm = asyncio.Event(), Deadlines.arm
+    monkeypatch.setattr("tandem_server.outgoing.ROOM_BYTES", 1)
+    monkeypatch.setattr(
+        Deadlines, "arm", lambda self, name, seconds: arm(self, name, 0.0 if away.is_set() else seconds)
+    )
+    gate, back = Gate(), Client()
+    call = Call(limits=WAITS, voice=FakeVoice(pause=gate))
+    call.client.speak()
+    await gate.waiting.wait()
+    call.client.leave()
+    away.set()
+    gate.open()
+    for _ in range(50):  # until all that can happen has happened
+        await asyncio.sleep(0)
+    away.clear()
+    again = await resumed(call, call.client, back)
+
+    done = await back.until("response.done")
+    assert (done["response"]["status"], back.events("error")) == ("completed", [])
+    assert done["response"]["output"][0]["content"][0]["transcript"] == "Nice to hear you. Go on."
+    await call.line.close(1000, "")
+    await asyncio.gather(again, return_exceptions=True)
     await call.over()
 
 
