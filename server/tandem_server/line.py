@@ -7,6 +7,7 @@ gets what followed, each message once. Without that word the messages handed to 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Final, Protocol
 
@@ -51,6 +52,8 @@ class Line:
         self._connection: Connection | None = connection
         self._patience = patience
         """Seconds that a client may be away"""
+        self.away_since = 0.0
+        """Seconds of the monotonic clock at which the last connection was lost"""
         self._over = False
         self._changed = asyncio.Event()
         """Set, and made anew, whenever the connection is another"""
@@ -207,7 +210,7 @@ class Line:
     def _lost(self, connection: Connection, lost: ConnectionLostError) -> None:
         if connection is not self._connection:
             return  # it was replaced
-        self._connection = None
+        self._connection, self.away_since = None, time.monotonic()
         self._over = self._over or lost.final or self._patience <= 0.0
         self._wake()
 

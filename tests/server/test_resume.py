@@ -166,3 +166,25 @@ async def test_who_is_away_keeps_a_place_until_somebody_needs_it() -> None:
         call.client.leave()
     await asyncio.wait([call.task for call in calls])
     await calls[0].over()
+
+
+async def test_who_has_been_away_for_longest_gives_way_whoever_came_first() -> None:
+    sessions = Sessions(3)
+    calls = [Call(limits=WAITS, session_id=f"sess_{number}") for number in range(4)]
+    for name, call in zip("abc", calls, strict=False):
+        sessions.enter(name, Held(call.session, call.line))
+    await asyncio.gather(*(call.client.until("session.created") for call in calls))
+    for number in (1, 0):
+        calls[number].client.leave()
+        for _ in range(20):  # until the session has noticed
+            await asyncio.sleep(0)
+    assert sessions.away == 2
+
+    sessions.enter("d", Held(calls[3].session, calls[3].line))
+    assert sessions.find("b") is None
+    assert sessions.find("a") is not None
+    sessions.give_up()
+    for call in calls[2:]:
+        call.client.leave()
+    await asyncio.wait([call.task for call in calls])
+    await calls[0].over()
