@@ -21,6 +21,8 @@ from openai.types.realtime import (
     SessionUpdateEvent,
 )
 
+from tandem_models.extract import SpeakerRange
+from tandem_models.normaliser import Normaliser
 from tandem_server.asides import Asides
 from tandem_server.contract import ClientEvent, CreateResponseEvent, ResponseParams
 from tandem_server.conversation_events import Effect, Hush, KeepSettings, LoadSpeaker, Send
@@ -74,9 +76,13 @@ class ClientEvents:
             raise ClientError("user_id cannot change once the user has spoken", param="session.tandem.user_id")
         shared.session, shared.settings, shared.voice_asked = session, settings, voice
         updated = SessionUpdatedEvent(type="session.updated", event_id=shared.event_id(), session=echo(shared))
-        user_id = settings.tandem.user_id
-        load = [LoadSpeaker(user_id)] if new_user and user_id is not None else []
-        return [Send(updated), KeepSettings(), *load]
+        return [Send(updated), KeepSettings(), *(self._new_user() if new_user else [])]
+
+    def _new_user(self) -> list[Effect]:
+        """Nothing that was kept of another is true of this one."""
+        shared, user_id = self.shared, self.shared.settings.tandem.user_id
+        shared.speaker, shared.speaker_range = Normaliser.new(), SpeakerRange()
+        return [] if user_id is None else [LoadSpeaker(user_id)]
 
     def _voice(self, update: Update) -> str | None:
         """What the client calls the voice from now on. There is only one, whatever it is called; but a client that

@@ -7,6 +7,7 @@ gets what followed, each message once. Without that word the messages handed to 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import Final, Protocol
 
@@ -51,6 +52,8 @@ class Line:
         self._connection: Connection | None = connection
         self._patience = patience
         """Seconds that a client may be away"""
+        self.away_since = 0.0
+        """Seconds of the monotonic clock at which the last connection was lost"""
         self._over = False
         self._changed = asyncio.Event()
         """Set, and made anew, whenever the connection is another"""
@@ -85,7 +88,7 @@ class Line:
                     return await connection.receive()
             except ConnectionLostError as lost:
                 self._lost(connection, lost)
-            except TimeoutError:  # it was replaced
+            except TimeoutError:  # it was replaced, or the line was closed
                 continue
             finally:
                 self._receiving = None
@@ -111,18 +114,14 @@ class Line:
         that is not known, or the conversation has come to its end meanwhile."""
         if self._over:
             raise ClientError("the conversation is over: connect without session_id", code="resume_impossible")
-        delivered = self._after(last_event_id)
+        self.check(last_event_id)
         replaced, self._connection = self._connection, connection
-        for waiting in (self._sending, self._receiving):  # for the old one, which may not even take a goodbye
-            if waiting is not None:
-                waiting.reschedule(asyncio.get_running_loop().time())
+        _now(self._sending)  # the old one may not even take a goodbye
+        _now(self._receiving)
         self._wake()
         try:
             async with self._turn:
-                if last_event_id is None:  # the old one may have taken more meanwhile
-                    delivered = self._delivered
-                self._delivered = delivered
-                self._greetings = {**dict(list(self._greetings.items())[-_MOST_GREETINGS:]), greeting[0]: delivered}
+                self._go_back(connection, greeting[0], last_event_id)
                 await self._hand_over(connection, greeting[1])
             await self._deliver(connection)
         finally:
@@ -141,6 +140,7 @@ class Line:
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye if somebody is there; nobody can come back. Idempotent."""
         self._over, connection = True, self._connection
+        _now(self._receiving)
         self._wake()
         if connection is not None:
             await connection.close(code, reason)
@@ -160,6 +160,16 @@ class Line:
             message = f"what came after event {last_event_id!r} is not known any more; begin a new conversation"
             raise ClientError(message, code="resume_impossible", param="last_event_id")
         return number
+
+    def _go_back(self, connection: Connection, greeting_id: str, last_event_id: str | None) -> None:
+        """To what the client has had: known only now, since a message was on its way and old ones made room for it.
+        Raises ClientError."""
+        try:
+            self._delivered = self._after(last_event_id)
+        except ClientError:
+            self._lost(connection, ConnectionLostError())
+            raise
+        self._greetings = {**dict(list(self._greetings.items())[-_MOST_GREETINGS:]), greeting_id: self._delivered}
 
     async def _ready(self) -> Connection:
         """The connection, as soon as there is one."""
@@ -200,10 +210,16 @@ class Line:
     def _lost(self, connection: Connection, lost: ConnectionLostError) -> None:
         if connection is not self._connection:
             return  # it was replaced
-        self._connection = None
+        self._connection, self.away_since = None, time.monotonic()
         self._over = self._over or lost.final or self._patience <= 0.0
         self._wake()
 
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+def _now(waiting: asyncio.Timeout | None) -> None:
+    """Wait no longer."""
+    if waiting is not None:
+        waiting.reschedule(asyncio.get_running_loop().time())

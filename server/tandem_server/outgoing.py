@@ -109,6 +109,11 @@ class Outgoing:
         """So much waits that nothing more should be asked for."""
         return self._bytes > MOST_BYTES // 2
 
+    @property
+    def has_room(self) -> bool:
+        """The client has caught up."""
+        return self._room.is_set()
+
     async def room(self) -> None:
         """Wait until the client has caught up."""
         await self._room.wait()

@@ -105,7 +105,7 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._records: set[asyncio.Task[None]] = set()
         """Those of the tasks that write"""
-        self._deadlines = Deadlines(lambda deadline: self._tell(Expired(deadline)), self._spawn)
+        self._deadlines = Deadlines(lambda deadline: self._tell(Expired(deadline)), self._spawn, self._outgoing)
         self._keeper = Keeper(engines.store, self._tell, self._log)
         self._messages = Messages(session_id)
         self._idle = asyncio.Event()

@@ -19,7 +19,7 @@ async def think(responder: Responder, effect: Think, tell: Callable[[News], None
             async for piece in pieces:
                 tell(CallCame(number, piece) if isinstance(piece, CallPiece) else TextCame(number, piece))
     except EngineError as error:
-        log.warning("responder_failed", error=str(error))
+        log.warning("responder_failed", error=error)
         tell(TextFailed(number, str(error)))
     else:
         tell(TextEnded(number))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ..server.engines.chat_server import refuses
+from ..server.engines.chat_server import serving as chat
 from .serving import FAKES, Served, eventually, serving
 from .talking import calling, tone
 
@@ -39,6 +41,24 @@ async def test_no_word_is_in_the_log(tmp_path: Path, level: str) -> None:
     assert transcript
     assert "session_began" in served.log
     assert not [word for word in (*WORDS, transcript) if word in served.log]
+
+
+@pytest.mark.parametrize("log_speech", [False, True])
+async def test_what_an_endpoint_quotes_is_in_the_log_of_who_asked_for_words_only(
+    tmp_path: Path, log_speech: bool
+) -> None:
+    async with chat(refuses(400, f"the content {TYPED!r} is refused")) as endpoint:
+        settings = {**FAKES, "response": f"openai:m@{endpoint.url}", "log_speech": log_speech}
+        with serving(tmp_path / "data", **settings) as served:
+            async with calling(served.realtime) as caller:
+                await caller.type(TYPED)
+                await caller.send("response.create")
+                await caller.until("response.done")
+
+    failed = next(line for line in served.log.splitlines() if "responder_failed" in line)
+    assert "HTTP 400" in failed
+    assert ("marigolds" in failed) is log_speech
+    assert ("marigolds" in served.log) is log_speech
 
 
 async def test_words_are_in_the_log_of_who_asked_for_them(tmp_path: Path) -> None:

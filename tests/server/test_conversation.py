@@ -652,6 +652,24 @@ def test_one_voice_is_not_remembered_under_two_names() -> None:
     assert errors(driver.update(tandem={"user_id": "anna", "strength": 0.5})) == []
 
 
+@pytest.mark.parametrize("user_id", ["bob", None])
+def test_what_is_known_of_one_user_is_not_taken_for_another(user_id: str | None) -> None:
+    driver, stranger = Driver(TandemSettings(user_id="anna")), Driver(TandemSettings(user_id=user_id))
+    driver.tell(SpeakerLoaded("anna", remembered()))
+    assert driver.conversation.pitch_range != stranger.conversation.pitch_range
+    driver.update(tandem={"user_id": user_id})
+    assert driver.conversation.pitch_range == stranger.conversation.pitch_range
+
+    for one in (driver, stranger):
+        one.measured = spoke(high(12.0))
+        one.speak_turn()
+        one.settle()
+    turns = [one.records()["item_t_1"] for one in (driver, stranger)]
+    assert turns[0].z == turns[1].z
+    kept = [[record.speaker for record in one.all(Record) if record.speaker] for one in (driver, stranger)]
+    assert kept[0] == kept[1]
+
+
 def test_a_name_given_before_the_first_word_is_looked_up() -> None:
     driver = Driver()
     driver.update(tandem={"user_id": "anna"})

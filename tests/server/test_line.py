@@ -20,6 +20,9 @@ class Wire:
         """Messages until it breaks"""
         self.reads = asyncio.Event()
         self.reads.set()
+        self.closes = asyncio.Event()
+        self.closes.set()
+        """Takes a goodbye"""
         self.closed: tuple[int, str] | None = None
         self._inbox: asyncio.Queue[Message | ConnectionLostError] = asyncio.Queue()
 
@@ -36,8 +39,9 @@ class Wire:
         self.got.append(message)
 
     async def close(self, code: int, reason: str) -> None:
+        """Nobody who is receiving is woken: a peer that is gone does not answer."""
+        await self.closes.wait()
         self.closed = code, reason
-        self._inbox.put_nowait(ConnectionLostError())
 
     def say(self, message: Message) -> None:
         self._inbox.put_nowait(message)
@@ -62,7 +66,7 @@ async def sending(line: Line, count: int, begin: int = 0) -> None:
         await line.send(f"e{number}", f"m{number}")
 
 
-async def over(*tasks: asyncio.Task[None]) -> None:
+async def over(*tasks: asyncio.Task[None] | asyncio.Task[Message]) -> None:
     """Cancel and join."""
     for task in tasks:
         task.cancel()
@@ -181,6 +185,31 @@ async def test_messages_that_are_too_old_are_not_kept_and_resuming_there_is_refu
         line.check("nonsense")
 
 
+async def test_a_message_that_was_on_its_way_does_not_lose_the_one_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten characters are kept: as the fifth message arrives, the second and third make room for it, and the client
+    that comes back at that moment asks for them."""
+    monkeypatch.setattr(line_module, "KEPT_BYTES", 10)
+    first, second, third = Wire(), Wire(), Wire()
+    line = Line(first, patience=60.0)
+    await sending(line, 4)
+    first.reads.clear()
+    pump = asyncio.create_task(line.send("e4", "m4m4m4m4"))
+    await settle()
+    resumed = asyncio.create_task(line.resume(second, HELLO, "e0"))
+    first.reads.set()
+    await pump
+    await settle()
+    assert second.got == []
+    with pytest.raises(ClientError, match="begin a new conversation"):
+        await resumed
+    assert not line.attached
+
+    again = asyncio.create_task(line.resume(third, HELLO, "e3"))
+    await settle()
+    assert third.got == ["HELLO", "m4m4m4m4"]
+    await over(again)
+
+
 async def test_a_client_that_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_module, "SEND_TIMEOUT", 0.0)
     first = Wire()
@@ -237,7 +266,7 @@ async def test_who_comes_back_when_it_has_just_been_given_up_is_told() -> None:
 async def test_who_comes_back_is_heard_though_the_old_connection_cannot_be_closed() -> None:
     """Half-open and full: not even a goodbye can be sent to it."""
     first, second = Wire(), Wire()
-    first.close = lambda *_: asyncio.Event().wait()  # type: ignore[assignment,method-assign]
+    first.closes.clear()
     line = Line(first, patience=60.0)
     await sending(line, 2)
     listening = asyncio.create_task(line.receive())

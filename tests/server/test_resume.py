@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from tandem_server.contract import AudioFrame, TandemSettings
+from tandem_server.deadlines import Deadlines
+from tandem_server.engines.fakes import FakeVoice
 from tandem_server.equipment import Limits
 from tandem_server.line import Message
 from tandem_server.routes.sessions import BUSY, ENDING, Held, Sessions
 
-from .callers import SILENCE, SPEECH, Call, Client
+from .callers import SILENCE, SPEECH, Call, Client, Gate
 
 WAITS = Limits(away=60.0)
 
@@ -101,6 +103,33 @@ async def test_a_turn_that_is_cut_in_the_middle_is_heard_whole() -> None:
     await call.over()
 
 
+async def test_a_long_reply_waits_for_who_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of it than is queued is not spoken yet; that is no news of it, and every deadline passes meanwhile."""
+    away, arm = asyncio.Event(), Deadlines.arm
+    monkeypatch.setattr("tandem_server.outgoing.ROOM_BYTES", 1)
+    monkeypatch.setattr(
+        Deadlines, "arm", lambda self, name, seconds: arm(self, name, 0.0 if away.is_set() else seconds)
+    )
+    gate, back = Gate(), Client()
+    call = Call(limits=WAITS, voice=FakeVoice(pause=gate))
+    call.client.speak()
+    await gate.waiting.wait()
+    call.client.leave()
+    away.set()
+    gate.open()
+    for _ in range(50):  # until all that can happen has happened
+        await asyncio.sleep(0)
+    away.clear()
+    again = await resumed(call, call.client, back)
+
+    done = await back.until("response.done")
+    assert (done["response"]["status"], back.events("error")) == ("completed", [])
+    assert done["response"]["output"][0]["content"][0]["transcript"] == "Nice to hear you. Go on."
+    await call.line.close(1000, "")
+    await asyncio.gather(again, return_exceptions=True)
+    await call.over()
+
+
 async def test_a_client_that_never_comes_back_is_waited_for_no_longer_than_said() -> None:
     call = Call(limits=Limits(away=0.01))
     call.client.speak()
@@ -134,6 +163,28 @@ async def test_who_is_away_keeps_a_place_until_somebody_needs_it() -> None:
     sessions.give_up()
     assert sessions.find("b") is None
     for call in calls[1:]:
+        call.client.leave()
+    await asyncio.wait([call.task for call in calls])
+    await calls[0].over()
+
+
+async def test_who_has_been_away_for_longest_gives_way_whoever_came_first() -> None:
+    sessions = Sessions(3)
+    calls = [Call(limits=WAITS, session_id=f"sess_{number}") for number in range(4)]
+    for name, call in zip("abc", calls, strict=False):
+        sessions.enter(name, Held(call.session, call.line))
+    await asyncio.gather(*(call.client.until("session.created") for call in calls))
+    for number in (1, 0):
+        calls[number].client.leave()
+        for _ in range(20):  # until the session has noticed
+            await asyncio.sleep(0)
+    assert sessions.away == 2
+
+    sessions.enter("d", Held(calls[3].session, calls[3].line))
+    assert sessions.find("b") is None
+    assert sessions.find("a") is not None
+    sessions.give_up()
+    for call in calls[2:]:
         call.client.leave()
     await asyncio.wait([call.task for call in calls])
     await calls[0].over()

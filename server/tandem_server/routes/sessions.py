@@ -52,7 +52,8 @@ class Sessions:
     def enter(self, session_id: str, held: Held) -> None:
         """Take a place, which must be there. Who has been away for longest gives way."""
         if self.count >= self._limit:
-            longest = next(name for name, one in self._held.items() if not one.line.attached)
+            away = [(one.line.away_since, name) for name, one in self._held.items() if not one.line.attached]
+            _, longest = min(away)
             self._held.pop(longest).line.give_up()
         self._held[session_id] = held
 
