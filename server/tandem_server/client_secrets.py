@@ -52,13 +52,13 @@ class ClientSecrets:
         if len(self._kept) >= MOST or held + characters > MOST_CHARACTERS:
             raise TooManySecretsError
         made = ClientSecret(PREFIX + secrets.token_urlsafe(24), self._clock() + seconds, session, characters)
-        self._kept[_digest(made.value)] = made
+        self._kept[digest(made.value)] = made
         return made
 
     def find(self, keys: list[str]) -> ClientSecret | None:
         """The first of these keys that opens a session now."""
         self._expire()
-        found = (self._kept.get(_digest(key)) for key in keys)
+        found = (self._kept.get(digest(key)) for key in keys)
         return next((one for one in found if one is not None), None)
 
     def _expire(self) -> None:
@@ -66,5 +66,6 @@ class ClientSecrets:
         self._kept = {digest: one for digest, one in self._kept.items() if one.expires_at > now}
 
 
-def _digest(key: str) -> bytes:
+def digest(key: str) -> bytes:
+    """Stands for a key that need not be known itself (SHA-256)."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

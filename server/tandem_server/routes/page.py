@@ -22,7 +22,7 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
 }
 REALTIME: Final = "/v1/realtime"
-"""Where a browser asks whether it would be let in"""
+"""Which keys are good there depends on what is asked for: its route checks them"""
 LONGEST_BODY: Final = 1024 * 1024
 """Bytes; a session's settings have a quarter as many characters"""
 _DOCS: Final = ("/docs", "/openapi.json")
@@ -34,14 +34,12 @@ def guard(app: FastAPI, access: Access) -> None:
     @app.middleware("http")
     async def check(request: Request, forward: Callable[[Request], Awaitable[Response]]) -> Response:
         path: str = request.scope["path"]  # what is routed by; `request.url` is made of the Host header too
-        public = not path.startswith(("/v1/", "/metrics", *_DOCS))
-        rules = Access(None, access.hosts, access.origins) if public else access
-        refusal = rules.check(request.headers, [], for_session=path == REALTIME)
+        public = path == REALTIME or not path.startswith(("/v1/", "/metrics", *_DOCS))
+        refusal = access.check_place(request.headers) if public else access.check(request.headers)
         if refusal is None:
             refusal = _too_long(request)
         if refusal is not None:
-            headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else None
-            answer: Response = problem(refusal.status, refusal.title, refusal.detail, headers)
+            answer: Response = problem(refusal.status, refusal.title, refusal.detail, refusal.headers)
         else:
             answer = await forward(request)
         for name, value in HEADERS.items():

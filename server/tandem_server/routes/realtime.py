@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from openai.types.realtime import RealtimeTranscriptionSessionCreateRequest
 from starlette.websockets import WebSocket
 
+from tandem_server.client_secrets import digest
 from tandem_server.contract import SessionPreset, TandemSettings
 from tandem_server.dialects import BETA_PROTOCOL, dialect_of
 from tandem_server.equipment import Engines, Limits
@@ -26,8 +27,6 @@ from tandem_server.telemetry import Log
 
 NORMAL, POLICY, INTERNAL = 1000, 1008, 1011
 """Close codes of RFC 6455 and the IANA registry."""
-RETRY_AFTER: Final = 10
-"""Seconds a caller is asked to wait when all places are taken."""
 PROTOCOLS: Final = ("realtime", BETA_PROTOCOL)
 """Subprotocols that we answer with, the one we like best first."""
 OVER: Final = Refusal(
@@ -47,14 +46,24 @@ def realtime_routes(
     """The router; `engines` is asked when a caller comes, since they are made at start-up."""
     router = APIRouter()
 
+    def admitted(
+        headers: Mapping[str, str], offered: list[str], wanted: str | None, last_event_id: str | None
+    ) -> tuple[Held | None, Refusal | None]:
+        """The conversation that is gone on with, if any; and why nothing comes of it."""
+        if wanted is None:
+            return None, access.check_session(headers, offered) or sessions.closed
+        held = sessions.find(wanted)
+        if held is None or not access.may_resume(headers, offered, held.opened_by):
+            return None, access.check_session(headers, offered) or OVER
+        return held, _missed(held, last_event_id)
+
     @router.get("/v1/realtime", summary="Would a WebSocket be let in here? 426 is yes; browsers cannot see why not")
-    async def preflight(session_id: str | None = None, last_event_id: str | None = None) -> JSONResponse:
-        refusal = sessions.closed
-        if session_id is not None:
-            refusal = _not_resumable(sessions.find(session_id), last_event_id)
+    async def preflight(
+        request: Request, session_id: str | None = None, last_event_id: str | None = None
+    ) -> JSONResponse:
+        _, refusal = admitted(request.headers, [], session_id, last_event_id)
         if refusal is not None:
-            headers = {"Retry-After": str(RETRY_AFTER)} if refusal.status == 503 else {}
-            return problem(refusal.status, refusal.title, refusal.detail, headers)
+            return problem(refusal.status, refusal.title, refusal.detail, refusal.headers)
         return problem(426, "Upgrade required", "this is a WebSocket", {"Upgrade": "websocket"})
 
     @router.websocket("/v1/realtime")
@@ -62,10 +71,7 @@ def realtime_routes(
         offered = list(websocket.scope.get("subprotocols", []))
         asked = websocket.query_params
         wanted, last_event_id = asked.get("session_id"), asked.get("last_event_id")
-        held = None if wanted is None else sessions.find(wanted)
-        refusal = access.check(websocket.headers, offered, for_session=True)
-        if refusal is None:
-            refusal = sessions.closed if wanted is None else _not_resumable(held, last_event_id)
+        held, refusal = admitted(websocket.headers, offered, wanted, last_event_id)
         if refusal is not None:
             metrics.refused(refusal.status)
             await _refuse(websocket, refusal)
@@ -83,7 +89,7 @@ def realtime_routes(
         preset = secret.session if secret is not None else preset_of(websocket.query_params.get("intent"))
         session_id, line, code = f"sess_{secrets.token_hex(16)}", Line(socket, limits.away), INTERNAL
         session = Session(session_id, engines(), line, tandem, limits, log, preset)
-        sessions.enter(session_id, Held(session, line))
+        sessions.enter(session_id, Held(session, line, secret and digest(secret.value)))
         metrics.began()
         try:
             await websocket.accept(subprotocol)
@@ -126,10 +132,8 @@ async def _talk(session_id: str, session: Session, line: Line, log: Log) -> int:
     return code
 
 
-def _not_resumable(held: Held | None, last_event_id: str | None) -> Refusal | None:
-    """Why a conversation cannot be gone on with."""
-    if held is None:
-        return OVER
+def _missed(held: Held, last_event_id: str | None) -> Refusal | None:
+    """Why a conversation cannot be gone on with from there."""
     try:
         held.line.check(last_event_id)
     except ClientError as error:
@@ -147,7 +151,4 @@ async def _go_on(socket: Socket, held: Held, last_event_id: str | None) -> None:
 
 async def _refuse(websocket: WebSocket, refusal: Refusal) -> None:
     """An HTTP answer instead of a WebSocket (RFC 9457 problem)."""
-    headers = {"Retry-After": str(RETRY_AFTER)} if refusal.status == 503 else {}
-    if refusal.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    await websocket.send_denial_response(problem(refusal.status, refusal.title, refusal.detail, headers))
+    await websocket.send_denial_response(problem(refusal.status, refusal.title, refusal.detail, refusal.headers))

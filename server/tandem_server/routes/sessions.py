@@ -19,6 +19,8 @@ class Held:
 
     session: Session
     line: Line
+    opened_by: bytes | None = None
+    """Digest of the client secret that it was opened with"""
 
 
 class Sessions:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tandem_server.client_secrets import ClientSecrets, digest
 from tandem_server.config import load
 from tandem_server.errors import ConfigurationError
-from tandem_server.routes.access import Access, host_name
+from tandem_server.routes.access import EXPIRED, Access, host_name
 
 from ...e2e.serving import Served, eventually
 from ...e2e.talking import calling
@@ -231,5 +232,38 @@ def test_host_name_is_without_port(host: str, name: str) -> None:
 def test_page_must_be_on_the_same_port() -> None:
     rules = Access()
 
-    assert rules.check({"host": "localhost:8000", "origin": "http://localhost:8000"}, []) is None
-    assert rules.check({"host": "localhost:8000", "origin": "http://localhost:8001"}, []) is not None
+    assert rules.check({"host": "localhost:8000", "origin": "http://localhost:8000"}) is None
+    assert rules.check({"host": "localhost:8000", "origin": "http://localhost:8001"}) is not None
+
+
+@pytest.mark.parametrize("token", [TOKEN, None])
+def test_secret_that_has_expired_goes_on_with_the_session_it_opened_and_opens_no_other(token: str | None) -> None:
+    now = [1_000.0]
+    kept = ClientSecrets(lambda: now[0])
+    rules = Access(token, client_secrets=kept)
+    opener, other = (kept.issue(seconds, None).value for seconds in (10, 60))
+    opened = digest(opener)
+    assert rules.check_session(bearing(opener), []) is None
+    now[0] = 1_030.0
+
+    assert rules.check_session(bearing(opener), []) is EXPIRED
+    assert rules.may_resume(bearing(opener), [], opened)
+    assert rules.may_resume({"host": "localhost"}, [f"openai-insecure-api-key.{opener}"], opened)
+    assert not rules.may_resume(bearing(other), [], opened)
+    assert not rules.may_resume(bearing("ek_unknown"), [], opened)
+    assert not rules.may_resume(bearing(opener) | {"origin": "https://evil.example"}, [], opened)
+
+
+@pytest.mark.parametrize("token", [TOKEN, None])
+def test_session_of_who_has_no_secret_is_gone_on_with_by_no_secret(token: str | None) -> None:
+    kept = ClientSecrets()
+    rules = Access(token, client_secrets=kept)
+
+    assert not rules.may_resume(bearing(kept.issue(60, None).value), [], None)
+    assert rules.may_resume(bearing(TOKEN), [], None)
+    assert rules.may_resume({"host": "localhost"}, [], None) is (token is None)
+
+
+def bearing(key: str) -> dict[str, str]:
+    """The headers of a request with a key."""
+    return {"host": "localhost", "authorization": f"Bearer {key}"}

@@ -195,6 +195,20 @@ def test_page_may_ask_with_its_secret_whether_it_would_be_let_in(public_server: 
     assert ask(public_server, "/v1/realtime", authorization="Bearer ek_unknown").status == 401
 
 
+async def test_session_is_gone_on_with_by_the_secret_that_opened_it_and_by_no_other(public_server: Served) -> None:
+    value, other = secret(public_server), secret(public_server)
+    async with calling(public_server.realtime, additional_headers={"Authorization": f"Bearer {value}"}) as caller:
+        path = f"/v1/realtime?session_id={caller.events[0]['session']['id']}"
+        statuses = {"opener": 426, "other": 404, "token": 426, "unknown": 401, "none": 401}
+        keys = {"opener": value, "other": other, "token": TOKEN, "unknown": "ek_unknown", "none": ""}
+        assert {
+            who: ask(public_server, path, authorization=f"Bearer {key}").status for who, key in keys.items()
+        } == statuses
+        refused = knock(public_server, path, authorization=f"Bearer {other}")
+        assert (refused.status, refused.problem["title"]) == (404, "No such conversation")
+    assert empty(public_server)
+
+
 async def test_foreign_page_is_refused_with_a_secret_too(public_server: Served) -> None:
     value = secret(public_server)
     answer = knock(public_server, origin="https://evil.example", authorization=f"Bearer {value}")
