@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tandem_models.prosody import INDEX, Prosody
@@ -186,6 +186,14 @@ def record(live: Reply, shared: SharedState, status: reply.Status, realised: Sco
         status=_STATUS[status],
         flags=flags,
     )
+
+
+def cut_short(kept: TurnRecord, item: Item) -> TurnRecord | None:
+    """The record of a reply of which less was heard than it says; None when it is another's, or all was heard."""
+    if kept.item_id != item.id or item.heard_ms is None:
+        return None
+    ended = kept.started_ms + item.heard_ms
+    return replace(kept, ended_ms=ended, heard_text=item.heard_text, status="interrupted")
 
 
 def with_speed(target: Prosody, speed: float) -> Prosody:

@@ -29,7 +29,16 @@ from tandem_server.conversation_events import (
 from tandem_server.drafting import Draft, wish
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
-from tandem_server.live_reply import SAMPLES_SENT, Reply, ReplyRequest, answer_to, begun, callable_now, record
+from tandem_server.live_reply import (
+    SAMPLES_SENT,
+    Reply,
+    ReplyRequest,
+    answer_to,
+    begun,
+    callable_now,
+    cut_short,
+    record,
+)
 from tandem_server.record.records import TurnRecord
 from tandem_server.shared_state import SharedState
 from tandem_server.stages.entrain import Scores
@@ -264,12 +273,10 @@ class Speaking:
 
     def _correct(self, item: Item) -> list[Effect]:
         """A turn that is recorded already is recorded again when less of it was heard."""
-        kept = self._kept
-        if kept is None or kept.item_id != item.id or item.heard_ms is None:
+        if self._kept is None or (corrected := cut_short(self._kept, item)) is None:
             return []
-        ended = kept.started_ms + item.heard_ms
-        self._kept = replace(kept, ended_ms=ended, heard_text=item.heard_text, status="interrupted")
-        return [Record(self._kept)]
+        self._kept = corrected
+        return [Record(corrected)]
 
     def _step(self, event: reply.Event, request: ReplyRequest | None = None) -> list[Effect]:
         self._state, wanted = reply.step(self._state, event)
