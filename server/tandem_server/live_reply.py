@@ -119,6 +119,23 @@ class Reply:
             return None
         return math.ceil(self.audible_from + self.sent / SAMPLES_SENT)
 
+    def played(self, heard: int) -> int:
+        """Samples at WIRE_RATE that the user has heard, as far as the clock (samples heard) tells."""
+        if self.audible_from is None:
+            return 0
+        return min(round((heard - self.audible_from) * SAMPLES_SENT), self.sent)
+
+    def stop(self, status: reply.Status, heard: int) -> int:
+        """Cut it off: samples at WIRE_RATE that the user will have heard."""
+        item, most = self.item, self.sent  # a client that was not told to stop plays all it has
+        if item.spoken and status == "incomplete":
+            item.heard_ms = item.audio_ms
+        elif item.spoken and status == "cancelled":
+            told = most if item.told_ms is None else item.told_ms * WIRE_RATE // 1000
+            most = min(self.played(heard), told)
+            item.heard_ms = most * 1000 // WIRE_RATE
+        return most
+
 
 def begun(number: int, request: ReplyRequest, shared: SharedState, *, waits: bool) -> Reply:
     """A reply of which nothing is known yet."""

@@ -30,7 +30,6 @@ from tandem_server.drafting import Draft, wish
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
 from tandem_server.live_reply import (
-    SAMPLES_SENT,
     Reply,
     ReplyRequest,
     answer_to,
@@ -250,7 +249,7 @@ class Speaking:
             return self._step(reply.Cancel(live.number))
         if not (interrupted and self.audible):
             return []
-        live.item.heard_ms = self._played(live) * 1000 // WIRE_RATE
+        live.item.heard_ms = live.played(self._shared.heard) * 1000 // WIRE_RATE
         self.quiet_from = None if self.quiet_from is None else self._shared.heard
         return self._correct(live.item)
 
@@ -362,20 +361,7 @@ class Speaking:
     def _stop(self, status: reply.Status) -> list[Effect]:
         live = self._live
         assert live is not None
-        heard, item = live.sent, live.item  # a client that was not told to stop plays all it has
-        if item.spoken and status == "incomplete":
-            item.heard_ms = item.audio_ms
-        elif item.spoken and status == "cancelled":
-            told = heard if item.told_ms is None else item.told_ms * WIRE_RATE // 1000
-            heard = min(self._played(live), told)
-            item.heard_ms = heard * 1000 // WIRE_RATE
-        return [StopReply(live.number, heard), self._patience(live.number)]
-
-    def _played(self, live: Reply) -> int:
-        """Samples at WIRE_RATE that the user has heard, as far as the clock tells."""
-        if live.audible_from is None:
-            return 0
-        return min(round((self._shared.heard - live.audible_from) * SAMPLES_SENT), live.sent)
+        return [StopReply(live.number, live.stop(status, self._shared.heard)), self._patience(live.number)]
 
     def _finish(self, status: reply.Status) -> list[Effect]:
         live = self._live
