@@ -89,7 +89,7 @@ def realtime_routes(
         preset = secret.session if secret is not None else preset_of(websocket.query_params.get("intent"))
         session_id, line, code = f"sess_{secrets.token_hex(16)}", Line(socket, limits.away), INTERNAL
         session = Session(session_id, engines(), line, tandem, limits, log, preset)
-        sessions.enter(session_id, Held(session, line, secret and digest(secret.value)))
+        sessions.enter(session_id, Held(session, line, None if secret is None else digest(secret.value)))
         metrics.began()
         try:
             await websocket.accept(subprotocol)
