@@ -30,12 +30,11 @@ from tandem_server.live_reply import Reply, ReplyRequest, begun, callable_now
 from tandem_server.reply import Status
 from tandem_server.response_output import AT_ONCE
 from tandem_server.shared_state import SharedState
+from tandem_server.speaking import REPLY_DEADLINE
 from tandem_server.usage import of_input
 
 MOST_ASIDES: Final = AT_ONCE - 1
 """At once"""
-DEADLINE: Final = 20.0
-"""Seconds without any news after which one is given up."""
 
 
 @dataclass(slots=True)
@@ -116,4 +115,4 @@ class Asides:
         return [Disarm(f"aside:{aside.number}"), DropReply(aside.number), *closed, done]
 
     def _patience(self, aside: Reply) -> Effect:
-        return Arm(f"aside:{aside.number}", DEADLINE)
+        return Arm(f"aside:{aside.number}", REPLY_DEADLINE)

@@ -1,6 +1,7 @@
 """The dialect that clients spoke before the GA protocol (`OpenAI-Beta: realtime=v1`): translated on the way in and out.
 
-Pure, and of single messages: nothing is remembered from one to the next. The rest of the server knows GA only; what the
+Pure, and of single messages: nothing is remembered from one to the next, and who reads says of what type the session
+is, which an update need not say. The rest of the server knows GA only; what the
 beta had no word for (`tandem`, `tandem.*`) passes as it is. Names are those of `openai.types.beta.realtime`.
 """
 
@@ -57,8 +58,8 @@ _TRANSCRIPTION: Final = {
 
 
 # Client events: beta -> GA ------------------------------------------------------------------------------------------
-def read(message: str) -> str:
-    """A client's message as GA has it. What is no event is left for the parser to refuse."""
+def read(message: str, kind: str = "realtime") -> str:
+    """A client's message as GA has it, for a session of a type. What is no event is left for the parser to refuse."""
     # Most messages are audio, which is the same in both and long; a name that is not in there is not its type.
     if not any(name in message for name in _TRANSLATED):
         return message
@@ -66,12 +67,14 @@ def read(message: str) -> str:
         event = from_json(message)
     except ValueError:
         return message
-    translate = _TRANSLATED.get(str(event.get("type"))) if isinstance(event, dict) else None
-    return message if translate is None else json.dumps(translate(event))
+    name = str(event.get("type")) if isinstance(event, dict) else ""
+    if name == "session.update":
+        event = _with(event, "session", lambda session: {"type": kind, **session})
+    return json.dumps(_TRANSLATED[name](event)) if name in _TRANSLATED else message
 
 
 def _session_update(event: Json) -> Json:
-    return _with(event, "session", lambda session: {"type": "realtime", **_nested(session)})
+    return _with(event, "session", _nested)
 
 
 def _transcription_update(event: Json) -> Json:
@@ -143,6 +146,14 @@ def write(message: str) -> str | None:
     for key, translate in _PARTS.items():
         event = _with(event, key, translate)
     return json.dumps(event, ensure_ascii=False)
+
+
+def session_type(message: str) -> str | None:
+    """What a server event says of the type of the session, if it is about that."""
+    if not any(name in message for name in _TRANSCRIPTION):
+        return None
+    event: Json = from_json(message)
+    return event["session"].get("type") if event["type"] in _TRANSCRIPTION else None
 
 
 def _session_written(session: Json) -> Json:

@@ -21,10 +21,27 @@ class Dialect:
 
 
 GA: Final = Dialect(lambda message: message, lambda message: message)
-BETA: Final = Dialect(beta.read, beta.write)
+
+
+@dataclass(slots=True)
+class _Beta:
+    """The beta on one connection: a session of transcription stays one when it is updated."""
+
+    session_type: str = "realtime"
+    """As the client was told last"""
+
+    def read(self, message: str) -> str:
+        return beta.read(message, self.session_type)
+
+    def write(self, message: str) -> str | None:
+        self.session_type = beta.session_type(message) or self.session_type
+        return beta.write(message)
 
 
 def dialect_of(headers: Mapping[str, str], subprotocols: list[str]) -> Dialect:
     """What the client of a handshake speaks."""
     wanted = [one.strip() for one in headers.get("openai-beta", "").split(",")]
-    return BETA if "realtime=v1" in wanted or BETA_PROTOCOL in subprotocols else GA
+    if "realtime=v1" not in wanted and BETA_PROTOCOL not in subprotocols:
+        return GA
+    of_connection = _Beta()
+    return Dialect(of_connection.read, of_connection.write)

@@ -53,4 +53,4 @@ class Idling:
         before, added = shared.add(item)
         seconds = (end - start) / SAMPLE_RATE
         effects = [told, wire.committed(before), added, shared.done(item, before), wire.transcribed("", seconds)]
-        return [*effects, *self.speaking.begin(ReplyRequest(hint=HINT.format(seconds=round(seconds))))]
+        return [*effects, *self.speaking.begin(ReplyRequest(hint=HINT.format(seconds=round(seconds)), idle=True))]

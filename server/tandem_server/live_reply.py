@@ -48,6 +48,8 @@ class ReplyRequest:
     """What the responder is told besides the conversation."""
     resumes: str | None = None
     """The item that was cut off and goes on."""
+    idle: bool = False
+    """The user has said nothing for too long."""
     settings: Settings | None = None
     """None: as the session says."""
     context: tuple[AnyItem, ...] | None = None
@@ -173,7 +175,7 @@ def record(live: Reply, shared: SharedState, status: reply.Status, realised: Sco
         flags["error"] = live.error
     if live.request.resumes:
         flags["resumes"] = live.request.resumes
-    elif live.request.hint:
+    if live.request.idle:
         flags["idle_timeout"] = True
     if live.output.told:
         flags["calls"] = [{"name": one.call.name, "arguments": one.call.arguments} for one in live.output.told]

@@ -6,6 +6,7 @@ from typing import Final
 
 from openai.types.realtime import (
     InputAudioBufferCommittedEvent,
+    InputAudioBufferTimeoutTriggered,
     RealtimeErrorEvent,
     RealtimeResponse,
     ResponseDoneEvent,
@@ -45,6 +46,8 @@ class Metrics:
             buckets=_STAGES_S,
             registry=registry,
         )
+        self._silence = ""
+        """Item of the last user who said nothing for too long: it is committed next, and is no turn"""
         self._lag = Histogram(
             "tandem_event_loop_lag_seconds", "How late the event loop wakes", buckets=_LAG_S, registry=registry
         )
@@ -93,8 +96,10 @@ class Metrics:
         match effect:
             case SendAudio():
                 self._spoken.inc(len(effect.pcm) / 2 / WIRE_RATE)
-            case Send(InputAudioBufferCommittedEvent()):
-                self._turns.inc()
+            case Send(InputAudioBufferTimeoutTriggered() as event):
+                self._silence = event.item_id
+            case Send(InputAudioBufferCommittedEvent() as event):
+                self._turns.inc(event.item_id != self._silence)
             case Send(ResponseDoneEvent() as event):
                 self._replied(event.response)
             case Send(RealtimeErrorEvent() as event):

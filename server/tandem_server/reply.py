@@ -210,10 +210,9 @@ def begin(_: State, event: Event) -> Outcome:
 
 
 def take_up(state: State, event: Event) -> Outcome:
-    """What was prepared is wanted, unless it is another reply that begins."""
-    assert isinstance(state, Drafting)
-    discarded: tuple[Effect, ...] = () if event.reply == state.reply else (Discard(state.reply),)
-    return Preparing(event.reply), (*discarded, Start(event.reply))
+    """What was prepared is wanted: before another reply begins it is dropped."""
+    assert isinstance(state, Drafting) and event.reply == state.reply
+    return Preparing(event.reply), (Start(event.reply),)
 
 
 def refuse(state: State, event: Event) -> Outcome:

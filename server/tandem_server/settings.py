@@ -243,7 +243,7 @@ def derived(session: Wire) -> Settings:
         tandem=tandem,
     )
     if detection is None:
-        return replace(settings, turn=TurnSettings(manual=True), create_response=False, interrupt_response=False)
+        return replace(settings, turn=TurnSettings.by_hand(), create_response=False, interrupt_response=False)
     replies = not settings.transcription
     return replace(
         settings,

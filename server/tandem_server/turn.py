@@ -40,6 +40,11 @@ class TurnSettings:
     longest: int = 60_000 * SAMPLES_PER_MS
     """A turn is closed here whatever happens, so that no turn is ever stuck."""
 
+    @classmethod
+    def by_hand(cls) -> TurnSettings:
+        """Who holds a key down may think aloud: ten minutes, whose frames are 23 ms of work at every pause."""
+        return cls(manual=True, longest=600_000 * SAMPLES_PER_MS)
+
 
 @dataclass(frozen=True, slots=True)
 class Quiet:

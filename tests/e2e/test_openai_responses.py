@@ -1,35 +1,16 @@
-"""What the stock `openai` client may ask of a response: functions to call, another context, no place in the talk."""
+"""What the stock `openai` client may ask of a response: another context, no place in the talk."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
-import pytest
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
 
-from .serving import FAKES, Served, serving
+from .serving import Served
 from .stock import Talk, talking
 from .talking import SILENCE, tone
-
-WEATHER: Any = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "The weather of a town.",
-    "parameters": {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]},
-}
-FORECAST = {"town": "Oslo"}
-
-
-@pytest.fixture(scope="module")
-def calling_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Fakes for engines, and a responder that calls `get_weather`."""
-    settings = {**FAKES, "response": f"fake:call get_weather {json.dumps(FORECAST)}"}
-    with serving(tmp_path_factory.mktemp("calls"), **settings) as served:
-        yield served
 
 
 @asynccontextmanager
@@ -47,28 +28,6 @@ async def write(talk: Talk[AsyncRealtimeConnection], text: str) -> None:
     await talk.connection.conversation.item.create(
         item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
     )
-
-
-async def test_a_spoken_turn_leads_to_a_call_and_its_result_is_spoken(calling_server: Served) -> None:
-    async with talking(calling_server) as talk:
-        await talk.connection.session.update(session={"type": "realtime", "tools": [WEATHER], "tool_choice": "auto"})
-        assert (await talk.until("session.updated")).session.tools[0].name == "get_weather"
-        await talk.hear(tone(1.0) + SILENCE)
-        first = await talk.until("response.done")
-        (call,) = first.response.output
-        assert (call.type, call.name, call.status) == ("function_call", "get_weather", "completed")
-        assert json.loads(call.arguments) == FORECAST
-        assert talk.of("response.function_call_arguments.done")[0].call_id == call.call_id
-        assert not talk.of("response.output_audio.delta")
-
-        await talk.connection.conversation.item.create(
-            item={"type": "function_call_output", "call_id": call.call_id, "output": "rain"}
-        )
-        await talk.connection.response.create()
-        second = await talk.until("response.done")
-    assert second.response.output[0].content[0].transcript == "The tool said: rain"
-    assert talk.of("response.output_audio.delta")
-    assert not talk.of("error")
 
 
 async def test_a_response_outside_the_conversation_is_not_part_of_it(fake_server: Served) -> None:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from tandem_server.beta import _SESSION, _TRANSLATED, read, write
 from tandem_server.contract import TandemSettings, parse_client_event
-from tandem_server.dialects import BETA, GA, dialect_of
+from tandem_server.dialects import GA, dialect_of
 from tandem_server.settings import default_session, derived, merged
 
 Json = dict[str, Any]
@@ -56,7 +56,7 @@ def shown(event: Json) -> Json | None:
 def test_a_client_asks_for_the_beta_by_header_or_subprotocol(
     headers: dict[str, str], offered: list[str], beta: bool
 ) -> None:
-    assert dialect_of(headers, offered) is (BETA if beta else GA)
+    assert (dialect_of(headers, offered) is not GA) is beta
 
 
 # Client events ------------------------------------------------------------------------------------------------------
@@ -116,6 +116,18 @@ def test_a_chosen_function_is_named_where_ga_names_it() -> None:
     choice = {"type": "function", "function": {"name": "dim"}}
     session = sent({"type": "session.update", "session": {"tool_choice": choice}})["session"]
     assert session["tool_choice"] == {"type": "function", "name": "dim"}
+
+
+@pytest.mark.parametrize("told", ["session.created", "session.updated"])
+def test_a_transcription_session_stays_one_when_it_is_updated(told: str) -> None:
+    beta = dialect_of({"openai-beta": "realtime=v1"}, [])
+    update = json.dumps({"type": "session.update", "session": {"input_audio_format": "g711_alaw"}})
+    kinds = [json.loads(beta.read(update))["session"]["type"]]
+    for kind in ("transcription", "realtime"):
+        beta.write(json.dumps({"type": told, "event_id": "e", "session": {"type": kind, "audio": {}}}))
+        beta.write(json.dumps({"type": "response.output_text.delta", "delta": "session.created"}))
+        kinds.append(json.loads(beta.read(update))["session"]["type"])
+    assert kinds == ["realtime", "transcription", "realtime"]
 
 
 def test_a_transcription_session_is_a_session_of_that_type() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tandem_server.conversation_events import Finalise, Listen, Record, Think
+from tandem_server.live_reply import ReplyRequest
 from tandem_server.stages.protocols import CallPiece
 
 from .driver import SILENCE, SPEECH, Driver, errors, kinds, spoke
@@ -67,6 +68,14 @@ def test_the_silence_becomes_an_empty_item_that_is_answered() -> None:
     record = driver.records()["item_t_4"]
     assert record.flags["idle_timeout"] is True
     assert [turn.role for turn in driver.records().values()] == ["user", "agent", "agent"]
+
+
+def test_a_reply_that_is_hinted_at_for_another_reason_is_not_recorded_as_one_to_silence() -> None:
+    driver = Driver()
+    speaking = driver.conversation._speaking
+    driver.perform(speaking.begin(ReplyRequest(hint="The user has come in.")))
+    driver.settle()
+    assert "idle_timeout" not in driver.records()["item_t_1"].flags
 
 
 def test_who_still_says_nothing_is_spoken_to_again_after_the_same_time() -> None:

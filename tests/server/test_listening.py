@@ -239,6 +239,15 @@ def test_a_turn_that_never_ends_is_closed_and_the_next_begins_where_it_ended() -
     assert driver.events("input_audio_buffer.speech_started")[1]["audio_start_ms"] == 60_000
 
 
+def test_a_turn_that_the_client_ends_itself_may_last_ten_minutes() -> None:
+    driver = Driver()
+    driver.update(audio={"input": {"turn_detection": None}})
+    driver.hear(SPEECH, 18_749)  # 600 s are 18 750 frames
+    assert driver.events("input_audio_buffer.committed") == []
+    driver.hear(SPEECH, 1)
+    assert len(driver.events("input_audio_buffer.committed")) == 1
+
+
 def test_the_times_of_speech_are_of_the_session_with_padding_and_silence() -> None:
     driver = Driver()
     driver.hear(SILENCE, 20)

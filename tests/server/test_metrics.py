@@ -19,6 +19,8 @@ from tandem_server.contract import LatencyEvent
 from tandem_server.conversation_events import Disarm, Effect, Send, SendAudio
 from tandem_server.metrics import Metrics
 
+from .driver import SILENCE, Driver
+
 
 def read(metrics: Metrics) -> dict[str, float]:
     """Every sample as Prometheus reads it, but those of the process."""
@@ -62,6 +64,17 @@ def test_turns_and_errors_are_counted() -> None:
     seen = after(committed, committed, error, Disarm("turn:1"))
     assert seen["tandem_turns_total"] == 2
     assert seen["tandem_errors_total{code=invalid_value}"] == 1
+
+
+def test_silence_that_is_answered_is_no_turn() -> None:
+    driver = Driver()
+    driver.detect(idle_timeout_ms=5_000)
+    driver.speak_turn()
+    driver.settle()
+    driver.hear(SILENCE, 400)  # at 32 ms
+    assert len(driver.events("input_audio_buffer.timeout_triggered")) == 1
+    assert len(driver.events("input_audio_buffer.committed")) == 2
+    assert after(*driver.effects)["tandem_turns_total"] == 1
 
 
 def test_replies_are_counted_by_their_end_and_those_that_were_cut_off_by_voice() -> None:

@@ -60,7 +60,11 @@ def test_a_reply_may_be_drafted_while_none_is_live_and_begins_under_its_own_numb
 
 def test_a_draft_that_is_not_wanted_is_discarded() -> None:
     assert step(Drafting(4), Drop(4)) == (Silent(), (Discard(4),))
-    assert step(Drafting(4), Begin(5)) == (Preparing(5), (Discard(4), Start(5)))
+
+
+def test_no_other_reply_begins_before_the_draft_is_dropped() -> None:
+    with pytest.raises(AssertionError):
+        step(Drafting(4), Begin(5))
 
 
 @pytest.mark.parametrize("event", [Draft(5), Drop(3), Heard(4), Spoken(4), Cancel(4), Limit(4), Fail(4), Recorded(4)])
