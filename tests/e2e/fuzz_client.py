@@ -87,6 +87,11 @@ class Client:
         self._log: list[Event] = []
         self._probes = count()
 
+    @property
+    def place(self) -> int:
+        """Of the next event"""
+        return len(self._log)
+
     async def dial(self, *, secret: str | None = None, **query: str) -> bool:
         """Connect; False when the conversation cannot be gone on with, or all places are taken."""
         headers = {"OpenAI-Beta": "realtime=v1"} if self.beta else {}
@@ -128,9 +133,10 @@ class Client:
             else:
                 await self.say("input_audio_buffer.append", audio=encoded(audio))
 
-    async def until(self, wanted: Callable[[Event], bool]) -> Event | None:
-        """The next event like that; None when the server has closed. Raises AssertionError when it does not come."""
-        start = len(self._log)
+    async def until(self, wanted: Callable[[Event], bool], begin: int | None = None) -> Event | None:
+        """The next event like that, or the first from place `begin` on; None when the server has closed. Raises
+        AssertionError when it does not come."""
+        start = self.place if begin is None else begin
         try:
             return await asyncio.wait_for(self._until(wanted, start), PATIENCE)
         except TimeoutError:
@@ -150,25 +156,21 @@ class Client:
 
     async def listen(self) -> None:
         """Until the server has answered all that was sent so far."""
-        name = f"probe {next(self._probes)}"
-        asked = asyncio.ensure_future(self.until(lambda event: event.get("error", {}).get("event_id") == name))
-        await asyncio.sleep(0)
+        name, begin = f"probe {next(self._probes)}", self.place
         await self.say("conversation.item.retrieve", item_id="no such item", event_id=name)
-        await asked
+        await self.until(lambda event: name in mentioned(event), begin)
 
     async def come_to_rest(self) -> None:
         """Until no response is in progress, and none is waiting for its turn: then one that is asked for is made."""
-        async with asyncio.timeout(PATIENCE):
-            while not (self.over or self.wrong is not None):
-                name = f"probe {next(self._probes)}"
-                asked = asyncio.ensure_future(self.until(lambda event, name=name: name in mentioned(event)))  # type: ignore[misc]
-                await asyncio.sleep(0)
-                await self.say("response.cancel")
-                response = {"modalities" if self.beta else "output_modalities": ["text"], "metadata": {"name": name}}
-                await self.say("response.create", response=response, event_id=name)
-                event = await asked
-                if event is not None and event["type"] == "response.done":
-                    return
+        await self.say("response.cancel")
+        while not (self.over or self.wrong is not None):
+            name, begin = f"probe {next(self._probes)}", self.place
+            response = {"modalities" if self.beta else "output_modalities": ["text"], "metadata": {"name": name}}
+            await self.say("response.create", response=response, event_id=name)
+            event = await self.until(lambda event, name=name: name in mentioned(event), begin)  # type: ignore[misc]
+            if event is None or event["type"] == "response.done":
+                return
+            await self.until(lambda event: event["type"] == "response.done", begin)  # of the one that is in progress
 
     # Leaving and coming back ------------------------------------------------------------------------------------
     async def cut(self) -> None:
