@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openai.types.beta.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
@@ -209,6 +209,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the translation
 @given(
     st.sampled_from(sorted(_TRANSLATED)), st.dictionaries(st.sampled_from(["session", "item", "response"]), ANYTHING)
 )
