@@ -47,6 +47,7 @@ ORDINARY: Final[dict[str, Any]] = {
     },
 }
 ORDINARY_FLAT: Final[dict[str, Any]] = {
+    "type": "realtime",  # else a session of transcription stays one
     "modalities": ["audio", "text"],
     "tools": [],
     "tool_choice": "auto",
