@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 import soxr
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import firwin, upfirdn
 
 Audio = NDArray[np.float32]
 """Samples (T,), mono, in [-1, 1]."""
@@ -58,8 +58,8 @@ class Resampler:
     def __init__(self, source_rate: int, target_rate: int) -> None:
         common = math.gcd(source_rate, target_rate)
         self._up, self._down = target_rate // common, source_rate // common
-        self._filter = _lowpass(self._up, self._down)
-        self._delay = len(self._filter) // 2
+        self._phases = _phases(self._up, self._down)
+        self._delay = len(_lowpass(self._up, self._down)) // 2
         """Samples at the common multiple of both rates"""
         self._kept: Audio = np.zeros(0, np.float32)
         """Input that output yet to come depends on"""
@@ -88,21 +88,46 @@ class Resampler:
         begin, skipped = self._given, (self._delay - self._first * self._up) // self._down
         if until <= begin:
             return np.zeros(0, np.float32)
-        filtered = upfirdn(self._filter, self._kept, self._up, self._down)
-        given = np.asarray(filtered[begin + skipped : until + skipped], dtype=np.float32)
+        given = self._filtered(begin + skipped, until - begin)
         self._given = until
         needed = max((until * self._down - self._delay) // self._up, 0) // self._down * self._down
         self._kept, self._first = self._kept[max(needed - self._first, 0) :], max(needed, self._first)
         return given
 
+    def _filtered(self, first: int, count: int) -> Audio:
+        """Output from place `first` of what is kept on. Every `_up`-th sample has the same taps (phase), and its input
+        moves on by `_down`."""
+        width = self._phases.shape[1]
+        nothing = np.zeros(width, np.float32)
+        windows = sliding_window_view(np.concatenate([nothing, self._kept, nothing]), width)
+        given = np.empty(count, np.float32)
+        for offset in range(min(self._up, count)):
+            last, phase = divmod((first + offset) * self._down, self._up)
+            samples = -(-(count - offset) // self._up)
+            rows = windows[last + 1 : last + 2 + (samples - 1) * self._down : self._down]
+            given[offset :: self._up] = np.einsum("ij,j->i", rows, self._phases[phase])  # as exact as it is cut
+        return given
+
 
 @cache
 def _lowpass(up: int, down: int) -> Audio:
-    """Taps at the common multiple of both rates, an odd number with a middle that is a multiple of `down`."""
+    """Taps at the common multiple of both rates, an odd number with a middle that is a multiple of `down`.
+
+    scipy.signal has such filters, at 77 MB and a second of every process that knows this file.
+    """
     widest = max(up, down)
     half = -(-_HALF * widest // down) * down
-    taps = firwin(2 * half + 1, 0.95 / widest, window=("kaiser", _KAISER)) * up
-    return np.asarray(taps, dtype=np.float32)
+    taps = np.sinc(0.95 * np.arange(-half, half + 1) / widest) * np.kaiser(2 * half + 1, _KAISER)
+    return np.asarray(taps * (up / taps.sum()), dtype=np.float32)
+
+
+@cache
+def _phases(up: int, down: int) -> Audio:
+    """The taps (up, width) of each place between two input samples, the newest sample's last."""
+    taps = _lowpass(up, down)
+    width = -(-len(taps) // up)
+    padded = np.concatenate([taps, np.zeros(width * up - len(taps), np.float32)])
+    return np.ascontiguousarray(padded.reshape(width, up).T[:, ::-1])
 
 
 def resample(audio: Audio, source_rate: int, target_rate: int) -> Audio:

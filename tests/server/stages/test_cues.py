@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.signal import find_peaks
 
-from tandem_server.stages.cues import UNHEARD, Ending, ending
+from tandem_server.stages.cues import UNHEARD, Ending, ending, peaks_of
 
 
 def syllable(frames: int, peak: float = 70.0, dip: float = 60.0) -> list[float | None]:
@@ -52,3 +56,9 @@ def test_frames_that_could_not_be_measured_are_left_out() -> None:
     loudness = [None] * 30 + [70.0] * 30
     assert ending([5.0] * 60, loudness) == Ending(0.0, 0.0, None)
     assert ending([5.0] * 60, [None] * 60) == Ending(0.0, None, None)
+
+
+@given(st.lists(st.integers(0, 9), max_size=40))
+def test_peaks_are_those_that_scipy_finds(heights: list[int]) -> None:
+    curve = np.array(heights, dtype=float)
+    assert peaks_of(curve, 2.0) == find_peaks(curve, prominence=2.0)[0].tolist()
