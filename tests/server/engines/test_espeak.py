@@ -127,7 +127,8 @@ async def test_many_callers_at_once_each_get_their_own_words(voice: EspeakVoice)
     for text, piece in zip(texts, together, strict=True):
         assert [word.text for word in piece.words] == [word for word in text.split() if any(map(str.isalnum, word))]
     for text, piece in zip(texts[:7], together[:7], strict=True):
-        assert seconds(piece) == pytest.approx(seconds(alone[text]), abs=0.02)
+        # What was said before moves an ending by some 20 ms; somebody else's words would by 300 at least.
+        assert seconds(piece) == pytest.approx(seconds(alone[text]), abs=0.05)
 
 
 async def test_two_voices_at_once_keep_their_own_pitch(voice: EspeakVoice) -> None:
