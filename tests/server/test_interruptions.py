@@ -343,3 +343,36 @@ def test_the_silence_of_an_idle_user_counts_from_where_the_agent_was_cut_off() -
     driver.hear(SILENCE, 200)
 
     assert len(driver.events("input_audio_buffer.timeout_triggered")) == 1
+
+
+def test_what_was_cut_off_is_forgotten_when_the_client_asks_for_a_reply_while_the_user_speaks() -> None:
+    driver = Driver()
+    driver.until_replying()
+    driver.hear(SILENCE, 10)
+    driver.hear(SPEECH, 8)
+    driver.settle()
+    driver.client("response.create")
+    driver.settle()
+    driver.line, driver.measured = "", spoke(voiced=0.2)
+    while driver.conversation.user_speaking:
+        driver.hear(SILENCE)
+    driver.settle()
+
+    assert len(driver.events("response.created")) == 2
+    assert said(driver)[-1] == REPLY
+
+
+def test_a_cough_while_an_answer_waits_for_the_end_of_the_last_reply_costs_no_answer() -> None:
+    driver = Driver()
+    driver.until_replying()
+    driver.hear(SILENCE, 10)
+    driver.speak_turn("what do you mean", frames=8)
+    driver.answer(Finalise, Record)  # understood, while what was spoken is still being measured
+    driver.hear(SPEECH, 6)
+    driver.line, driver.measured = "", spoke(voiced=0.2)
+    while driver.conversation.user_speaking:
+        driver.hear(SILENCE)
+    driver.settle()
+
+    assert [event["response"]["status"] for event in driver.events("response.done")] == ["cancelled", "completed"]
+    assert said(driver)[-1] == REPLY

@@ -663,3 +663,17 @@ async def test_the_record_holds_the_settings_in_force() -> None:
     (kept,) = await call.engines.store.conversations()
     assert (kept.user_id, kept.settings["tandem"]["strategy"]) == ("ada", "anti")  # type: ignore[index]
     assert kept.started_at == began and kept.ended_at is not None
+
+
+async def test_events_of_ours_go_only_to_clients_that_know_them() -> None:
+    call = Call(tandem=TandemSettings())
+    call.client.speak()
+    await call.client.until("response.done")
+    assert not [event for event in call.client.sent if event["type"].startswith("tandem.")]
+
+    call.client.say({"type": "session.update", "session": {"type": "realtime", "tandem": {"strength": 0.5}}})
+    updated = await call.client.until("session.updated")
+    assert updated["session"]["tandem"]["events"] is True
+    call.client.speak()
+    await call.client.until("tandem.agent.realised")
+    await call.end()
