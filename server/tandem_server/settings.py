@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from openai.types.realtime import RealtimeSessionCreateRequest, RealtimeTranscriptionSessionCreateRequest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from tandem_models.prosody import NAMES
 from tandem_models.signal import SAMPLES_PER_MS, WIRE_RATE
@@ -132,7 +132,7 @@ def merged(session: Wire, update: Update) -> Wire:
 
     Raises ClientError, naming the field, for what cannot be done here.
     """
-    fields = update.model_dump(mode="json", exclude_unset=True)
+    fields = _declared(update)
     for fixed in ("object", "id", "model", *_DROPPED):
         fields.pop(fixed, None)
     _refuse_unsupported(fields)
@@ -179,6 +179,19 @@ def shown(session: Wire) -> Wire:
         "include": None,
         "tandem": session["tandem"],
     }
+
+
+def _declared(model: BaseModel) -> Wire:
+    """The fields present that the protocol declares, and ours. Others passed unchecked, and a transcription session's
+    may be a conversation's."""
+    fields: Wire = model.model_dump(mode="json", exclude_unset=True)
+    for name in model.model_extra or ():
+        if name != "tandem":
+            del fields[name]
+    for name, value in model:
+        if isinstance(value, BaseModel) and name in fields and name != "tandem":
+            fields[name] = _declared(value)
+    return fields
 
 
 def _known(session: Mapping[str, Any], fields: Wire) -> Wire:

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from openai.types.realtime import RealtimeSessionCreateRequest
+from openai.types.realtime import RealtimeSessionCreateRequest, RealtimeTranscriptionSessionCreateRequest
 
 from tandem_models.prosody import NAMES
 from tandem_models.signal import SAMPLES_PER_MS
@@ -54,6 +54,14 @@ def test_only_what_is_present_changes() -> None:
     after = update(before, instructions="Sing.")
     assert after == {**before, "instructions": "Sing."}
     assert update(before) == before
+
+
+def test_a_transcription_update_brings_no_unchecked_field_of_a_conversation() -> None:
+    """Its type declares neither, so nobody has looked at what they hold."""
+    unchecked = {"output_modalities": [1, "text"], "tools": 3, "audio": {"output": {"speed": "fast"}, "input": {}}}
+    asked = RealtimeTranscriptionSessionCreateRequest.model_validate({"type": "transcription", **unchecked})
+    after = merged(default(), asked)
+    assert after == {**default(), "type": "transcription"}
 
 
 def test_an_update_never_touches_the_session_it_is_made_from() -> None:
