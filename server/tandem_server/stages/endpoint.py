@@ -8,7 +8,7 @@ and the turn is over once they have fallen to a threshold: a decision as in Raux
 pauses in place of exponential ones, and this speaker's own in place of everybody's (`pauses.py`). The threshold is the
 session's `silence_duration_ms`, or what its eagerness stands for: the odds at which a speaker of whom nothing is known
 would be answered after that silence if no cue said anything. So prior odds and costs cancel, and a session keeps its
-meaning: the wait without evidence, shortened or stretched at equal risk.
+meaning: the wait without evidence, shortened at equal risk, and stretched where the session allows it.
 
 The cues add up as in naive Bayes, each with its log likelihood ratio. **No number here was fitted to a recording.** The
 melody's come from the ToBI labels of the Columbia Games Corpus, 2186 switches and 5623 holds (Gravano 2009, table 6.1;
@@ -31,8 +31,6 @@ from tandem_server.stages.pauses import PausePrior, SpeakerPauses
 
 LEAST: Final = 200 * SAMPLES_PER_MS
 """Samples of silence that always pass: shorter pauses are stop consonants and breaths."""
-STRETCH: Final = 1.5
-"""Times `silence_duration_ms` that is waited at most, unless a longer limit is given."""
 
 _MELODIES: Final = ((-4.0, 2.0, 0.472, 0.247), (-0.5, 1.5, 0.139, 0.523), (3.5, 2.5, 0.362, 0.206))
 """Falling, level and rising: mean and standard deviation of `Ending.fall` in semitones (ours), and the share of
@@ -144,12 +142,12 @@ def patience(
     limit: int | None = None,
     model: EndpointModel = SHIPPED,
 ) -> int:
-    """Samples of silence to wait where `silence` would do without evidence; at most `limit`, or STRETCH times it."""
+    """Samples of silence to wait where `silence` would do without evidence; at most `limit`, else no longer than it."""
     if evidence is None:
         return silence
     anybody = SpeakerPauses(model.pauses)
     risk = anybody.longer_than(silence / SAMPLES_PER_MS) * math.exp(finished(evidence, model))
-    most = round(STRETCH * silence) if limit is None else max(limit, silence)
+    most = max(limit or 0, silence)
     least = min(LEAST, silence)
     if risk >= 1.0:
         return least
