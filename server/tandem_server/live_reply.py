@@ -145,8 +145,7 @@ def begun(number: int, request: ReplyRequest, shared: SharedState, *, waits: boo
     item = Item(shared.item_id(), "assistant", spoken=not settings.text_only, text="", status="in_progress")
     place = number + 1 if number >= 0 else f"aside_{-number}"
     response_id = f"resp_{shared.session_id.removeprefix('sess_')}_{place}"
-    limit, metadata = settings.max_output_tokens, request.metadata
-    wire = ReplyWire(shared, response_id, settings.text_only, limit, metadata, request.in_conversation)
+    wire = ReplyWire(shared, response_id, settings, request.metadata, request.in_conversation)
     manner = MannerWire(shared, response_id, item.id, settings.tandem.strategy)
     return Reply(number, request, settings, ResponseOutput(wire, item), manner, shared.now, waits=waits)
 

@@ -34,6 +34,7 @@ from openai.types.realtime import response_content_part_done_event as part_done
 from tandem_server.conversation_events import Send
 from tandem_server.items import AnyItem, CallItem, Item
 from tandem_server.reply import CancelReason, Status
+from tandem_server.settings import FORMATS, Settings
 from tandem_server.shared_state import SharedState
 
 
@@ -53,8 +54,8 @@ class ReplyWire:
 
     shared: SharedState
     response_id: str
-    text_only: bool
-    max_output_tokens: int | None = None
+    settings: Settings
+    """Of this response: the session's, with what the client overrode"""
     metadata: Mapping[str, str] | None = None
     in_conversation: bool = True
     """Its items become items of the conversation"""
@@ -73,7 +74,11 @@ class ReplyWire:
 
     def message_opened(self, item: Item) -> list[Send]:
         """The message, which is always the first output, and its one content part are announced."""
-        part = part_added.Part(type="text", text="") if self.text_only else part_added.Part(type="audio", transcript="")
+        part = (
+            part_added.Part(type="text", text="")
+            if self.settings.text_only
+            else part_added.Part(type="audio", transcript="")
+        )
         content = ResponseContentPartAddedEvent(
             type="response.content_part.added", event_id=self.shared.event_id(), part=part, **_content(self, item)
         )
@@ -82,7 +87,7 @@ class ReplyWire:
     def text(self, item: Item, delta: str) -> Send:
         """A piece of text, or of the transcript of the audio."""
         event_id, where = self.shared.event_id(), _content(self, item)
-        if self.text_only:
+        if self.settings.text_only:
             return Send(
                 ResponseTextDeltaEvent(type="response.output_text.delta", event_id=event_id, delta=delta, **where)
             )
@@ -95,7 +100,7 @@ class ReplyWire:
     def message_closed(self, item: Item, text: str) -> list[Send]:
         """Content part and message are complete."""
         shared, where = self.shared, _content(self, item)
-        if self.text_only:
+        if self.settings.text_only:
             part = part_done.Part(type="text", text=text)
             sent = [
                 Send(
@@ -196,17 +201,17 @@ class ReplyWire:
         output: Sequence[AnyItem],
         usage: RealtimeResponseUsage | None,
     ) -> RealtimeResponse:
-        spoken = self.shared.session["audio"]["output"]
-        sound = {"output": {"format": spoken["format"], "voice": spoken["voice"]}}
+        voice = self.shared.session["audio"]["output"]["voice"]
+        sound = {"output": {"format": FORMATS[self.settings.output_format], "voice": voice}}
         return RealtimeResponse(
             id=self.response_id,
             object="realtime.response",
             status=status,
             status_details=details,
             output=[item.wire() for item in output],
-            output_modalities=["text"] if self.text_only else ["audio"],
-            audio=None if self.text_only else realtime_response.Audio.model_validate(sound),
-            max_output_tokens=self.max_output_tokens or "inf",
+            output_modalities=["text"] if self.settings.text_only else ["audio"],
+            audio=None if self.settings.text_only else realtime_response.Audio.model_validate(sound),
+            max_output_tokens=self.settings.max_output_tokens or "inf",
             conversation_id=self.shared.session_id if self.in_conversation else None,
             metadata=dict(self.metadata) if self.metadata is not None else None,
             usage=usage,

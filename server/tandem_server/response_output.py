@@ -69,12 +69,12 @@ class ResponseOutput:
     @property
     def too_long(self) -> bool:
         """Are there more tokens than the response may have?"""
-        limit = self.wire.max_output_tokens
+        limit = self.wire.settings.max_output_tokens
         return limit is not None and self.made.all > limit
 
     def fitting(self, text: str) -> str:
         """The beginning of what is to be written next, as much as there is room for."""
-        limit = self.wire.max_output_tokens
+        limit = self.wire.settings.max_output_tokens
         if limit is None:
             return text
         calls = self.made.all - of_text(self.text).all
@@ -82,7 +82,7 @@ class ResponseOutput:
 
     def audio_room(self, text: str) -> int | None:
         """Samples that may still be sent when `text` is said with them; None when there is no bound."""
-        limit = self.wire.max_output_tokens
+        limit = self.wire.settings.max_output_tokens
         if limit is None:
             return None
         words = self.made.text - of_text(self.text).text + of_text(self.text + text).text

@@ -29,7 +29,7 @@ def request_of(params: ResponseParams, shared: SharedState) -> ReplyRequest:
         message = "no prompts are stored here; put the prompt's text into `instructions`"
         raise ClientError(message, code="unsupported_value", param="response.prompt")
     _check_metadata(params.metadata or {})
-    _check_sound(params, shared)
+    _check_voice(params, shared)
     return ReplyRequest(
         settings=_overridden(params, shared),
         context=None if params.input is None else _context(params.input, shared),
@@ -47,6 +47,9 @@ def _overridden(params: ResponseParams, shared: SharedState) -> Settings:
             message = 'ask for ["audio"] (which comes with its transcript) or ["text"]'
             raise ClientError(message, code="unsupported_value", param="response.output_modalities")
         settings = replace(settings, text_only=params.output_modalities == ["text"])
+    output = params.audio.output if params.audio else None
+    if output is not None and output.format is not None and output.format.type is not None:
+        settings = replace(settings, output_format=output.format.type)
     if params.max_output_tokens is not None:
         settings = replace(settings, max_output_tokens=token_limit(params.max_output_tokens, "response"))
     fields = params.model_dump(mode="json", exclude_none=True, include={"tools", "tool_choice", "parallel_tool_calls"})
@@ -70,8 +73,8 @@ def _context(given: list[Any], shared: SharedState) -> tuple[AnyItem, ...]:
     )
 
 
-def _check_sound(params: ResponseParams, shared: SharedState) -> None:
-    """The session's voice and format are the only ones."""
+def _check_voice(params: ResponseParams, shared: SharedState) -> None:
+    """The session's is the only one."""
     output, ours = params.audio.output if params.audio else None, shared.session["audio"]["output"]
     if output is None:
         return
@@ -79,9 +82,6 @@ def _check_sound(params: ResponseParams, shared: SharedState) -> None:
     if voice not in (None, ours["voice"], shared.voice_asked):
         message = f"this server speaks with one voice, {ours['voice']!r}; leave out audio.output.voice"
         raise ClientError(message, code="unsupported_value", param="response.audio.output.voice")
-    if output.format is not None and output.format.type not in (None, ours["format"]["type"]):
-        message = f"the session's audio is {ours['format']['type']}; change the format with session.update"
-        raise ClientError(message, code="unsupported_value", param="response.audio.output.format")
 
 
 def _check_metadata(metadata: Mapping[str, str]) -> None:

@@ -102,8 +102,6 @@ def test_a_context_of_its_own_need_not_wait_for_the_words_of_a_turn() -> None:
         ({"max_output_tokens": 4097}, "invalid_value", "response.max_output_tokens"),
         ({"audio": {"output": {"voice": "cedar"}}}, "unsupported_value", "response.audio.output.voice"),
         ({"audio": {"output": {"voice": {"id": "v"}}}}, "unsupported_value", "response.audio.output.voice"),
-        ({"audio": {"output": {"format": {"type": "audio/pcmu"}}}}, "unsupported_value",
-         "response.audio.output.format"),
         ({"tools": [{"type": "mcp", "server_label": "m", "server_url": "u"}]}, "unsupported_value", "response.tools"),
     ],
 )  # fmt: skip
@@ -113,6 +111,20 @@ def test_what_a_response_cannot_be_is_refused_by_its_field(wish: dict[str, Any],
 
     assert [(event["error"]["code"], event["error"]["param"]) for event in wire(refused)] == [(code, param)]
     assert driver.conversation.idle
+
+
+def test_one_response_may_have_a_format_of_its_own_and_the_session_keeps_its() -> None:
+    driver = Driver()
+    for wish, expected in (
+        ({"audio": {"output": {"format": {"type": "audio/pcmu"}}}}, "audio/pcmu"),
+        ({}, "audio/pcm"),
+    ):
+        before = len(driver.effects)
+        create(driver, **wish)
+        driver.settle()
+        spoken = {effect.format for effect in driver.effects[before:] if isinstance(effect, SendAudio)}
+        assert spoken == {expected}
+        assert responses(driver)[-1]["audio"]["output"]["format"]["type"] == expected
 
 
 def test_the_voice_that_there_is_may_be_named() -> None:
