@@ -15,6 +15,8 @@ from tandem_models.signal import WIRE_RATE, Audio, exact_div, float_to_pcm16, pc
 
 BLOCK: Final = exact_div(WIRE_RATE, 50)
 """Samples sent at a time: 20 ms, as telephony and WebRTC do."""
+_RATES: Final = range(4_000, 768_001)
+"""Hertz: telephones have 8,000, and no recorder more than 768,000; a header that says otherwise is damaged."""
 
 
 def read_audio(path: Path) -> Audio:
@@ -27,6 +29,10 @@ def read_audio(path: Path) -> Audio:
         raise AudioUnusable(f"{path} is not audio that can be read (WAV, FLAC, OGG, MP3, AIFF): {error}") from None
     if not len(samples):
         raise AudioUnusable(f"{path} holds no audio")
+    if rate not in _RATES:
+        raise AudioUnusable(f"{path} says that it has {rate} samples a second, which no recording has: it is damaged")
+    if not np.isfinite(samples).all():
+        raise AudioUnusable(f"{path} holds samples that are no numbers (NaN or infinite): it is damaged")
     return resample(np.ascontiguousarray(samples.mean(axis=1, dtype=np.float32)), rate, WIRE_RATE)
 
 

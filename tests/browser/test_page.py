@@ -522,9 +522,13 @@ async def test_a_full_server_is_named_and_tried_again() -> None:
     async with visiting(Script(full=True)) as visit:
         await expect(visit.page.locator("#connection")).to_have_text("Server full")
         await expect(visit.page.locator("#notice-connection")).to_contain_text("tries again by itself. Every place is")
+        await visit.page.get_by_role("button", name="Start microphone").click()
+        await expect(visit.page.locator("#recording-text")).to_have_text("Recording")
+        await expect(visit.page.locator("#voice-text")).to_have_text("Not listening")  # nobody is
         visit.server.script = Script()
         await visit.page.get_by_role("button", name="Try now").click()
         await visit.connected()
+        await expect(visit.page.locator("#voice-text")).not_to_have_text("Not listening")
 
 
 async def test_a_token_is_asked_for_kept_for_the_tab_and_sent_as_a_subprotocol() -> None:

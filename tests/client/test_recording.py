@@ -35,6 +35,16 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     assert read_audio(tmp_path / "a.wav") == pytest.approx(np.full(99, 0.25))
 
 
+def test_a_damaged_file_is_named_before_it_is_sent(tmp_path: Path) -> None:
+    good = np.full(4800, 0.25, np.float32)
+    for name, wrong, rate in (("nan", np.nan, 24_000), ("inf", np.inf, 24_000), ("rate", 0.25, 2_000_000_000)):
+        damaged = good.copy()
+        damaged[100] = wrong
+        sf.write(tmp_path / f"{name}.wav", damaged, rate, subtype="FLOAT")
+        with pytest.raises(AudioUnusable, match="damaged"):
+            read_audio(tmp_path / f"{name}.wav")
+
+
 def test_a_file_that_is_not_there_not_audio_or_empty_is_named(tmp_path: Path) -> None:
     (tmp_path / "notes.wav").write_text("these are notes")
     sf.write(tmp_path / "empty.wav", np.zeros(0), WIRE_RATE)

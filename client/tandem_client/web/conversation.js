@@ -175,7 +175,7 @@ const HANDLERS = {
   "page.dismissed": (state, event) => ({ ...state, problems: state.problems.filter(({ id }) => id !== event.id) }),
 };
 
-/** What the page says that the agent is doing. @param {Conversation} state @param {boolean} hearing Microphone live. */
+/** What the page says that the agent is doing. @param {Conversation} state @param {boolean} hearing Somebody hears the microphone. */
 export function voiceState(state, hearing) {
   if (state.speaking !== null) return "user";
   if (state.playing !== null) return "agent";

@@ -52,7 +52,7 @@ function draw() {
   drawing = false;
   transcript.render(conversation.items);
   turns.render(conversation.turns);
-  renderVoice(conversation, microphone.state);
+  renderVoice(conversation, hearing());
   renderProblems(conversation.problems, (id) => dispatch({ type: "page.dismissed", id }));
   panels.renderInForce(conversation.session?.tandem);
   panels.renderLatency(conversation.turns.findLast(({ latency }) => latency)?.latency ?? null);
@@ -101,9 +101,12 @@ const microphone = new Microphone({
     renderMicrophone(state);
     panels.renderTrack(microphone.settings());
     if (!microphone.running) renderLevel("user", 0);
-    renderVoice(conversation, state);
+    renderVoice(conversation, hearing());
   },
 });
+
+/** What the microphone hears will reach the server, now or when the line is back. */
+const hearing = () => microphone.state === "live" && (connection.open || connection.away);
 
 /** @param {Int16Array} samples @param {number} timeMs */
 function takeAudio(samples, timeMs) {
@@ -224,6 +227,7 @@ const connection = new Connection({
     }
     if (state === "token") sessionStorage.removeItem(TOKEN);
     renderConnection(state, detail);
+    renderVoice(conversation, hearing());
     clearTimeout(settled);
     if (state === "back") settled = setTimeout(() => renderConnection("open", detail), BACK_MS);
   },

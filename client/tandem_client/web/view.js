@@ -98,10 +98,10 @@ function said(item) {
 
 /**
  * @param {import("./conversation.js").Conversation} conversation
- * @param {import("./audio-in.js").MicrophoneState} microphone
+ * @param {boolean} hearing Somebody hears the microphone.
  */
-export function renderVoice(conversation, microphone) {
-  const voice = voiceState(conversation, microphone === "live");
+export function renderVoice(conversation, hearing) {
+  const voice = voiceState(conversation, hearing);
   $("voice").dataset.state = voice;
   setText($("voice-text"), VOICE[voice]);
   $("interrupt").disabled = voice !== "agent" && conversation.response === null;
