@@ -71,6 +71,38 @@ async def test_conversation_goes_on_for_several_turns(real_server: Served, quest
     assert not talk.of("error")
 
 
+async def test_semantic_detection_waits_by_what_it_hears(real_server: Served, question: tuple[bytes, str]) -> None:
+    pcm, _ = question
+    wanted = {"type": "semantic_vad", "eagerness": "high"}
+    async with talking(real_server) as talk:
+        await talk.connection.session.update(
+            session={"type": "realtime", "audio": {"input": {"turn_detection": wanted}}}
+        )
+        in_force = (await talk.until("session.updated")).session.audio.input.turn_detection
+        assert (in_force.type, in_force.eagerness, in_force.interrupt_response) == ("semantic_vad", "high", True)
+        await talk.hear(pcm + 2 * SILENCE)  # the most that this eagerness waits is two seconds
+        assert (await talk.until("response.done")).response.status == "completed"
+    stopped = talk.of("input_audio_buffer.speech_stopped")[0].audio_end_ms
+    assert len(pcm) / 2 / WIRE_RATE * 1000 - 500 < stopped < len(pcm) / 2 / WIRE_RATE * 1000 + 2_000
+
+
+async def test_who_says_nothing_after_a_reply_is_spoken_to(real_server: Served) -> None:
+    waiting = {"type": "server_vad", "idle_timeout_ms": 1_000}
+    async with talking(real_server) as talk:
+        session = {"type": "realtime", "audio": {"input": {"turn_detection": waiting}}}
+        await talk.connection.session.update(session=session)
+        await talk.connection.response.create()
+        await talk.until("response.done")
+        said = len(talk.audio()) / WIRE_RATE  # who hears all of it and then says nothing for a second
+        await talk.hear(bytes(2 * round((said + 1.5) * WIRE_RATE)))
+        second = await talk.until("response.done")
+    triggered = talk.of("input_audio_buffer.timeout_triggered")[0]
+    assert triggered.audio_end_ms - triggered.audio_start_ms == pytest.approx(1_000, abs=32)
+    assert second.response.status == "completed"
+    assert second.response.output[0].content[0].transcript
+    assert not talk.of("input_audio_buffer.speech_started")
+
+
 async def test_client_may_decide_when_a_turn_is_over(real_server: Served, question: tuple[bytes, str]) -> None:
     pcm, words = question
     async with talking(real_server) as talk:
