@@ -77,6 +77,8 @@ _BREAK: Final = 8
 """Frames of silence before a reply, which may be played with another delay than the last."""
 _EAGER, _SELDOM = 16, 8
 """Searches in vain after which only every so many frames are searched: the client cancels echo itself."""
+_FAINTEST: Final = 1e-7
+"""Of the room's noise, at any frequency"""
 _WIRE_FRAME: Final = exact_div(VAD_FRAME * WIRE_RATE, SAMPLE_RATE)
 _ASLEEP: Final = (LONGEST_DELAY + COMPARED) // VAD_FRAME + 1
 """Frames of silence after which no echo can come any more."""
@@ -152,25 +154,34 @@ class EchoDetector:
         """Is the microphone's next frame (VAD_FRAME,) the agent's voice and nobody else's?"""
         before = self.loudspeaker.quiet
         played = self.loudspeaker.frame()
-        _append(self._microphone, frame)
-        level = float(np.mean(np.square(frame)))
+        level = float(np.dot(frame, frame)) / VAD_FRAME
         self._quietest = min(self._quietest * 1.02, max(level, 1e-8))
         if self.loudspeaker.quiet < _BREAK <= before:
             self._unsure, self._searches = True, 0
+        if before >= _ASLEEP:
+            if self.loudspeaker.quiet >= _ASLEEP:
+                _append(self._microphone, frame)
+                return False
+            self._wake()
+        _append(self._microphone, frame)
         if self.loudspeaker.quiet >= _ASLEEP:
-            if before < _ASLEEP:
-                self._reference[:] = 0.0
-                self._searches, self._was_echo = 0, False
-            self._hear(COMPARED)
+            self._reference[:] = 0.0
+            self._searches, self._was_echo = 0, False
             return False
         _append(self._reference, played)
         loud = level > _LOUD * self._quietest
         if loud and (self._unsure or self._odd >= _ODD):
             self._search()
         if self._path is None:
-            self._hear(COMPARED)
             return False
         return self._judge(self._path, loud)
+
+    def _wake(self) -> None:
+        """The agent begins to speak: how loud has the room just been without it?"""
+        self._heard = power(spectrum(self._microphone[:WINDOW]))
+        self._floor = np.maximum(self._heard, _FAINTEST)
+        for end in range(WINDOW + HOP, COMPARED + 1, HOP):
+            self._hear(end)
 
     def _search(self) -> None:
         self._searches += 1
@@ -237,7 +248,7 @@ class EchoDetector:
         """The microphone's spectrum up to sample `end` of what is kept, noted for the room's noise."""
         heard = spectrum(self._microphone[end - WINDOW : end])
         self._heard = 0.8 * self._heard + 0.2 * power(heard)
-        self._floor = np.minimum(1.01 * self._floor, np.maximum(self._heard, 1e-7))
+        self._floor = np.minimum(1.01 * self._floor, np.maximum(self._heard, _FAINTEST))
         return heard
 
     def _count_odd(self, odd: bool) -> None:

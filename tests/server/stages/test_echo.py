@@ -123,6 +123,22 @@ def test_without_an_agent_nothing_is_echo() -> None:
     assert not any(judged(EchoDetector(), np.zeros(0, np.float32), user))
 
 
+def test_while_nothing_is_played_nothing_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector, agent = EchoDetector(), voice(3.0, 1)
+    judged(detector, agent, late(agent, 200))
+    judged(detector, np.zeros(0, np.float32), room(3 * SAMPLE_RATE))  # until no echo can come any more
+    monkeypatch.setattr("tandem_server.stages.echo.spectrum", lambda _: pytest.fail("a spectrum was computed"))
+    assert not any(judged(detector, np.zeros(0, np.float32), voice(3.0, 5)))
+
+
+def test_noise_that_rose_while_the_agent_was_silent_is_no_user() -> None:
+    detector, first, second = EchoDetector(), voice(6.0, 1), voice(6.0, 2)
+    judged(detector, first, late(first, 200))
+    judged(detector, np.zeros(0, np.float32), room(10 * SAMPLE_RATE, 3e-2))  # -80 dB before, now -30
+    verdicts = judged(detector, second, late(second, 200) + room(len(second), 3e-2))
+    assert share(verdicts[7 + 6 :]) >= 0.95
+
+
 def test_a_user_with_headphones_is_no_echo() -> None:
     detector = EchoDetector()
     assert not any(judged(detector, voice(6.0, 1), voice(6.0, 5)))
