@@ -186,10 +186,8 @@ class Listening:
     def _probability(self, news: FrameHeard) -> float:
         """That the user speaks: the agent's own voice sounds like speech too."""
         settings = self._shared.settings
-        if not news.echo or news.probability < settings.turn.off:
-            return news.probability
-        self._echo += 1
-        return 0.0 if settings.tandem.echo == "suppress" else news.probability
+        self._echo += news.echo
+        return 0.0 if news.alone and settings.tandem.echo == "suppress" else news.probability
 
     def _step(self, event: turn.Event, settings: turn.TurnSettings) -> list[Effect | Notice]:
         before = self._state
