@@ -80,10 +80,10 @@ _BREAK: Final = 8
 """Frames of silence before a reply, which may be played with another delay than the last."""
 _EAGER, _SELDOM = 16, 8
 """Searches in vain after which only every so many frames are searched: the client cancels echo itself."""
-_REMOVED: Final = 0.5
-"""Share of a frame's power: the canceller works when it leaves less."""
+_REMOVED, _WELL = 0.5, 0.1
+"""Shares of a frame's power: the canceller works when it leaves less, and works well."""
 _PRACTISED, _CONFIRMED = 80, 8
-"""Frames (2.6 s) of echo in which the canceller has worked, and of this reply's (0.26 s), until it can be relied on."""
+"""Frames in which the canceller must have worked well (2.6 s), and in this reply (0.26 s), to be relied on."""
 _FAINTEST: Final = 1e-7
 """Of the room's noise, at any frequency"""
 _WIRE_FRAME: Final = exact_div(VAD_FRAME * WIRE_RATE, SAMPLE_RATE)
@@ -147,7 +147,7 @@ class EchoRemover:
         self._lag = 0
         """Samples by which the canceller's reference is older than the microphone"""
         self._practised = self._confirmed = 0
-        """Frames in which the canceller worked, ever and in this reply"""
+        """Frames in which the canceller worked well, ever and in this reply"""
         self._quietest = 1e-3
         """Power of a frame"""
         self._heard: Power = np.zeros(BINS, np.float32)
@@ -210,7 +210,7 @@ class EchoRemover:
             self._follow(path, removed)
         relied = self._relied
         alone = not relied and self._judge(path, level > 0.0)
-        if removed and (alone or relied):
+        if canceller.left < _WELL * level and (alone or relied):
             self._practised, self._confirmed = self._practised + 1, self._confirmed + 1
         return Heard(rest, level > 0.0 and (removed or alone), alone)
 

@@ -86,7 +86,8 @@ class EchoCanceller:
         heard: Audio = scipy.fft.irfft(echo)[BLOCK:]
         error: Audio = frame - heard
         self.left, self.echo = float(np.dot(error, error)) / BLOCK, float(np.dot(heard, heard)) / BLOCK
-        self._kept = np.concatenate([self._kept[BLOCK:], error])
+        worse = self.left > float(np.dot(frame, frame)) / BLOCK  # an echo that was expected, and has not come
+        self._kept = np.concatenate([self._kept[BLOCK:], frame if worse else error])
         spectrum: Spectra = scipy.fft.rfft(np.concatenate([np.zeros(BLOCK, np.float32), error]))
         explained = 0.5 * _power(echo)
         return self._attenuated(spectrum, explained, self._learn(spectrum, explained))

@@ -45,9 +45,9 @@ def judged(detector: EchoRemover, agent: Audio, microphone: Audio) -> list[bool]
     frames = [heard[begin : begin + VAD_FRAME] for begin in range(0, len(heard) - VAD_FRAME + 1, VAD_FRAME)]
     verdicts = [False]
     for frame in frames:
-        heard = detector.hear(frame.astype(np.float32))
-        gone = heard.echo and power(heard.audio) < 0.1 * power(frame)
-        verdicts.append(heard.alone or gone or (power(frame) < 3e-7 and verdicts[-1]))  # what is silent is as before
+        rest = detector.hear(frame.astype(np.float32))
+        gone = rest.echo and power(rest.audio) < 0.1 * power(frame)
+        verdicts.append(rest.alone or gone or (power(frame) < 3e-7 and verdicts[-1]))  # what is silent is as before
     return verdicts[1:]
 
 
@@ -198,6 +198,16 @@ def test_once_the_echo_is_well_known_the_user_alone_is_left(louder_db: int) -> N
     assert np.corrcoef(spoken, same)[0, 1] >= 0.85
     assert 0.25 * power(same) <= power(spoken) <= 1.5 * power(same)
     assert power(rest[end + SAMPLE_RATE :]) <= 0.003 * power(echo[end + SAMPLE_RATE :])
+
+
+def test_a_click_over_the_echo_does_not_let_the_echo_be_heard() -> None:
+    agent = voice(9.0, 1)
+    echo = late(agent, 200)
+    click, begin = np.zeros_like(echo), 5 * SAMPLE_RATE
+    click[begin : begin + 800] = voice(0.05, 5, 2.0)  # 50 ms, louder than the echo
+    rest = left(EchoRemover(), agent, echo + click)
+    after = slice(begin + 2 * VAD_FRAME, begin + SAMPLE_RATE)
+    assert power(rest[after]) <= 0.01 * power(echo[after])
 
 
 def test_the_end_of_an_echo_belongs_to_it_until_somebody_speaks() -> None:
