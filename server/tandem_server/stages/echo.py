@@ -24,7 +24,7 @@ from tandem_models.signal import (
     exact_div,
     pcm16_to_float,
 )
-from tandem_server.stages.echo_canceller import BLOCK, EchoCanceller
+from tandem_server.stages.echo_canceller import BLOCK, PARTITIONS, EchoCanceller
 from tandem_server.stages.echo_path import (
     BINS,
     CERTAIN,
@@ -80,15 +80,15 @@ _BREAK: Final = 8
 """Frames of silence before a reply, which may be played with another delay than the last."""
 _EAGER, _SELDOM = 16, 8
 """Searches in vain after which only every so many frames are searched: the client cancels echo itself."""
-_REMOVED, _WELL = 0.5, 0.1
-"""Shares of a frame's power: the canceller works when it leaves less, and works well."""
+_REMOVED, _WELL, _NOTHING = 0.5, 0.1, 0.01
+"""Shares of a frame's power: the canceller works when it leaves less, works well, and has left nobody's voice."""
 _PRACTISED, _CONFIRMED = 80, 8
 """Frames in which the canceller must have worked well (2.6 s), and in this reply (0.26 s), to be relied on."""
 _FAINTEST: Final = 1e-7
 """Of the room's noise, at any frequency"""
 _WIRE_FRAME: Final = exact_div(VAD_FRAME * WIRE_RATE, SAMPLE_RATE)
 _ASLEEP: Final = (LONGEST_DELAY + COMPARED) // VAD_FRAME + 1
-"""Frames of silence after which no echo can come any more."""
+"""Frames of silence after which no echo can come any more, wherever it is."""
 
 
 class Loudspeaker:
@@ -142,6 +142,8 @@ class EchoRemover:
         self.loudspeaker = Loudspeaker()
         self._reference: Audio = np.zeros(MEMORY, np.float32)
         self._microphone: Audio = np.zeros(COMPARED, np.float32)
+        self._asleep = True
+        """Nothing is played, and nothing can come back any more"""
         self._path: EchoPath | None = None
         self._canceller: EchoCanceller | None = None
         self._lag = 0
@@ -176,12 +178,13 @@ class EchoRemover:
 
     def hear(self, frame: Audio) -> Heard:
         """The microphone's next frame (VAD_FRAME,)."""
-        before = self.loudspeaker.quiet
+        before, asleep = self.loudspeaker.quiet, self._asleep
         played = self.loudspeaker.frame()
         level = float(np.dot(frame, frame)) / VAD_FRAME
         self._quietest = min(self._quietest * 1.02, max(level, 1e-8))
-        if before >= _ASLEEP:
-            if self.loudspeaker.quiet >= _ASLEEP:
+        self._asleep = self.loudspeaker.quiet >= self._over
+        if asleep:
+            if self._asleep:
                 _append(self._microphone, frame)
                 return Heard(frame)
             self._wake()
@@ -189,7 +192,7 @@ class EchoRemover:
             self._unsure, self._searches = True, 0
             self._doubt()
         _append(self._microphone, frame)
-        if self.loudspeaker.quiet >= _ASLEEP:
+        if self._asleep:
             self._reference[:] = 0.0
             self._searches, self._was_echo = 0, False
             return Heard(frame)
@@ -201,6 +204,12 @@ class EchoRemover:
             return Heard(frame)
         return self._remove(self._path, self._canceller, frame, level if loud else 0.0)
 
+    @property
+    def _over(self) -> int:
+        """Frames of silence after which no echo can come any more."""
+        known = self._path is not None and not self._unsure
+        return min((self._lag + COMPARED) // VAD_FRAME + PARTITIONS, _ASLEEP) if known else _ASLEEP
+
     def _remove(self, path: EchoPath, canceller: EchoCanceller, frame: Audio, level: float) -> Heard:
         """`level`: the frame's power, or 0 if there is nothing to be heard in it."""
         end = MEMORY - self._lag
@@ -210,6 +219,7 @@ class EchoRemover:
             self._follow(path, removed)
         relied = self._relied
         alone = not relied and self._judge(path, level > 0.0)
+        alone = alone or float(np.dot(rest, rest)) < _NOTHING * VAD_FRAME * level
         if canceller.left < _WELL * level and (alone or relied):
             self._practised, self._confirmed = self._practised + 1, self._confirmed + 1
         return Heard(rest, level > 0.0 and (removed or alone), alone)
