@@ -78,9 +78,12 @@ _MOVED: Final = 1.0
 """Samples that are a new delay; what has been learnt of the room holds."""
 _BREAK: Final = 8
 """Frames of silence before a reply, which may be played with another delay than the last."""
+_AWAITED: Final = 5
+"""Loud frames of a reply that count as its echo before that is found again, where there was one before; and frames
+after it has been found."""
 _EAGER, _SELDOM = 16, 8
 """Searches in vain after which only every so many frames are searched: the client cancels echo itself."""
-_REMOVED, _WELL, _NOTHING = 0.5, 0.1, 0.01
+_REMOVED, _WELL, _NOTHING = 0.5, 0.1, 0.003
 """Shares of a frame's power: the canceller works when it leaves less, works well, and has left nobody's voice."""
 _PRACTISED, _CONFIRMED = 80, 8
 """Frames in which the canceller must have worked well (2.6 s), and in this reply (0.26 s), to be relied on."""
@@ -169,6 +172,8 @@ class EchoRemover:
         self._unsure = False
         """A reply has begun, and has not been heard to come back"""
         self._held = 0
+        self._settling = 0
+        """Frames for which all that is heard counts as the echo that has just been found"""
         self._was_echo = False
 
     @property
@@ -218,7 +223,9 @@ class EchoRemover:
         if self._relied and canceller.echo > _PRESENT * level > 0.0:
             self._follow(path, removed)
         relied = self._relied
-        alone = not relied and self._judge(path, level > 0.0)
+        awaited = self._settling > 0 or (self._unsure and path.known and self._searches <= _AWAITED)
+        self._settling = max(self._settling - 1, 0)
+        alone = not relied and (self._judge(path, level > 0.0) or awaited)
         alone = alone or float(np.dot(rest, rest)) < _NOTHING * VAD_FRAME * level
         if canceller.left < _WELL * level and (alone or relied):
             self._practised, self._confirmed = self._practised + 1, self._confirmed + 1
@@ -271,7 +278,7 @@ class EchoRemover:
             self._canceller = EchoCanceller(self._path.gain)
             self._lag = max(round(delay) - EARLY, 0)
             self._learnt = self._practised = 0
-        self._confirmed = 0
+        self._confirmed, self._settling = 0, _AWAITED
         self._learnt = min(self._learnt, _RELEARNT)
         self._left, self._held = 0.0, 0
 
