@@ -16,9 +16,11 @@ by `python -m tandem_server.draw_turns > server/TURN.md`; a test fails when they
 ## The user's turn
 
 Time is samples heard: a `Frame` comes with every 32 ms of audio and carries the speech probability of the voice
-activity detector. A pause is settled early: recogniser and prosody finish what was said so far, so that when the
-silence has lasted long enough (`patience_spent`) nothing is left to wait for. How long that is,
-`stages/endpoint.py` decides from the words and the voice before the pause, and from the speaker's earlier pauses.
+activity detector, which hears the microphone without the agent's own voice. A turn opens (`long_enough`) after 64 ms
+of voice, and while the agent speaks after 128 ms of sound, of which the first 64 may be a consonant in which the
+detector hears no voice. A pause is settled early: recogniser and prosody finish what was said so far, so that when the
+silence has lasted long enough (`patience_spent`) nothing is left to wait for. How long that is, `stages/endpoint.py`
+decides from the words and the voice before the pause, and from the speaker's earlier pauses.
 
 ```mermaid
 {turn}```
