@@ -31,6 +31,7 @@ PURE = (
     "response_requests", "listening", "speaking", "asides", "idling", "items", "usage", "settings",
     "tool_settings", "shared_state",
     "stages/cues", "stages/echo", "stages/echo_path", "stages/endpoint", "stages/endpoint_fit", "stages/entrain",
+    "stages/meter",
     "stages/pauses", "stages/protocols", "stages/sentences", "stages/markup", "user_turn",
 )  # fmt: skip
 """The core: no task, no socket, no clock. Named here one by one, since the contract of import-linter names folders."""

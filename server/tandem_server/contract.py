@@ -32,7 +32,9 @@ from openai.types.realtime import (
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from tandem_models.measures import Measure
 from tandem_models.prosody import NAMES
+from tandem_models.surrogates import MINIMUM
 from tandem_server.errors import ClientError
 
 
@@ -170,8 +172,25 @@ class FeatureMeasure(TandemModel):
     """|user - realised|: what proximity is made of."""
 
 
+class EntrainmentMeasure(TandemModel):
+    """One measure of one feature over the conversation so far (see `tandem_models.measures`)."""
+
+    measure: Measure
+    responder: Literal["agent", "user"]
+    """Whose answers are looked at: `agent` is how the agent follows the user"""
+    feature: str
+    n: int
+    """Exchanges in which both sides were measured"""
+    effect: float | None
+    """Proximity: z by which answers are nearer than other pairs; the others: Pearson's r. Null: not enough yet"""
+    p: float | None
+    """Two-sided, against shuffled and shifted surrogates"""
+    p_adjusted: float | None
+    """After Benjamini and Hochberg, over all that was tested in this event"""
+
+
 class EntrainmentEvent(TandemModel):
-    """The exchange just ended, feature by feature."""
+    """The exchange just ended, feature by feature, and what the conversation shows so far."""
 
     type: Literal["tandem.entrainment"] = "tandem.entrainment"
     event_id: str
@@ -179,6 +198,9 @@ class EntrainmentEvent(TandemModel):
     """From 1"""
     strategy: StrategyName
     features: dict[str, FeatureMeasure]
+    measures: list[EntrainmentMeasure] = Field(default_factory=list)
+    needed: int = MINIMUM
+    """Exchanges that a test takes"""
 
 
 class LatencyEvent(TandemModel):

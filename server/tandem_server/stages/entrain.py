@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
 from tandem_models.prosody import NAMES
 
@@ -32,6 +32,7 @@ class UserScores:
 
 UNHEARD: Final = UserScores((None,) * len(NAMES), (None,) * len(NAMES))
 """A turn that was typed."""
+Side = Literal["user", "agent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,22 @@ class History:
     agent: tuple[Scores, ...] = ()
     """Realised, not requested."""
     target: Scores | None = None
+    order: tuple[Side, ...] = ()
+    """Whose turn it was, oldest first"""
+
+    def heard(self, scores: UserScores) -> History:
+        """A turn of the user more."""
+        return replace(self, user=(*self.user, scores), order=(*self.order, "user"))
+
+    def said(self, scores: Scores) -> History:
+        """A turn of the agent more, as it was spoken."""
+        return replace(self, agent=(*self.agent, scores), order=(*self.order, "agent"))
+
+    @property
+    def turns(self) -> tuple[tuple[Side, Scores], ...]:
+        """Both sides in order; the user's level, the agent's z: each is 0 where its kind usually is."""
+        user, agent = iter(self.user), iter(self.agent)
+        return tuple((side, next(user).level if side == "user" else next(agent)) for side in self.order)
 
 
 Strategy = Callable[[History, str], Scores]
