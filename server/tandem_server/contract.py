@@ -75,7 +75,7 @@ _CLIENT_EVENT: Final[TypeAdapter[ClientEvent]] = TypeAdapter(ClientEvent)
 
 SessionPreset = session_update_event.Session
 """The settings of a session as a client sends them"""
-StrategyName = Literal["neutral", "match", "rule", "anti"]
+StrategyName = Literal["neutral", "match", "rule", "anti", "yoked"]
 FeatureValues = dict[str, float | None]
 """Feature name -> value; null is missing."""
 
@@ -86,14 +86,34 @@ class TandemModel(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
 
 
+Strength = Annotated[float, Field(ge=0.0, le=1.5)]
+"""Gain from the user's deviation to the agent's; 0 is neutral."""
+
+
+class Assignment(TandemModel):
+    """What an experiment's plan has decided."""
+
+    plan: str
+    condition: str
+    session: int
+    """The participant's conversations under the plan, this one included"""
+
+
 class TandemSettings(TandemModel):
     """The `tandem` field of a session: what OpenAI's protocol has no word for."""
 
     strategy: StrategyName = "match"
-    strength: float = Field(default=1.0, ge=0.0, le=1.5)
-    """Gain from the user's deviation to the agent's; 0 is neutral."""
+    strength: Strength = 1.0
     features: list[str] = Field(default_factory=lambda: list(NAMES))
     """The features the strategy may move; the others stay the voice's own."""
+    strengths: dict[str, Strength] = Field(default_factory=dict)
+    """Feature -> its own strength, in place of `strength`"""
+    donor: str | None = Field(default=None, max_length=64)
+    """`yoked`: the conversation whose targets are repeated; null lets the server draw one"""
+    seed: int = 0
+    """Decides what is drawn"""
+    assignment: Assignment | None = None
+    """The server's: the condition under which its experiment plan has put this session"""
     speculate: bool = True
     """Prepare the reply in every pause that may be the end, though the responder is then asked in vain now and then."""
     resume_interrupted: bool = True

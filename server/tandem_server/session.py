@@ -34,6 +34,7 @@ from tandem_server.conversation_events import (
     KeepSettings,
     Listen,
     ListenOn,
+    LoadDonor,
     LoadSpeaker,
     News,
     PartialHeard,
@@ -93,7 +94,7 @@ class Session:
         self._limits = limits
         self._log = log.bind(session=session_id)
         names = {"recogniser": engines.recogniser.name, "voice_name": engines.voice.name}
-        self._conversation = Conversation(session_id, engines.agent, **names, tandem=tandem)
+        self._conversation = Conversation(session_id, engines.agent, **names, tandem=tandem, plan=engines.plan)
         if preset is not None:  # before anybody listens: session.created tells of it
             self._conversation.handle(ClientSent(SessionUpdateEvent(type="session.update", session=preset)), 0.0)
         self._audio = AudioInput()
@@ -318,8 +319,8 @@ class Session:
                 self._write(self._keeper.keep(effect))
             case KeepSettings():
                 self._write(self._keeper.settings(self._conversation.session))
-            case LoadSpeaker():
-                self._spawn(self._keeper.load(effect.user_id))
+            case LoadSpeaker() | LoadDonor():
+                self._spawn(self._keeper.load(effect))
             case Arm():
                 self._deadlines.arm(effect.deadline, effect.seconds)
             case Disarm():

@@ -333,7 +333,8 @@ class Talk:
             await self.send_audio(ids, pcm[:FRAME], number * FRAME)
 
     def target(self) -> dict[str, float | None]:
-        gain = {"neutral": 0.0, "match": 0.8, "rule": 0.55, "anti": -0.7}[self.tandem.strategy] * self.tandem.strength
+        gains = {"neutral": 0.0, "match": 0.8, "rule": 0.55, "anti": -0.7, "yoked": 0.0}
+        gain = gains[self.tandem.strategy] * self.tandem.strength
         moving = set(self.tandem.features)
         return {name: round(gain * self.level[name] if name in moving else 0.0, 3) for name in NAMES}
 

@@ -19,6 +19,7 @@ from tandem_server.contract import (
     AUDIO_FRAME_HEADER,
     AgentRealisedEvent,
     AgentTargetEvent,
+    Assignment,
     AudioFrame,
     ClientEvent,
     ClientSecretRequest,
@@ -48,6 +49,7 @@ SO_FAR = EntrainmentMeasure(
 
 OURS: list[TandemModel] = [
     TandemSettings(strategy="anti", strength=0.5, features=["rate"], user_id="anna", audio_frames="binary"),
+    Assignment(plan="pilot", condition="still", session=2),
     TRACK,
     MEASURE,
     UserProsodyEvent(

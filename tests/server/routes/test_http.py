@@ -13,7 +13,7 @@ from fastapi import FastAPI
 import tandem_client
 from tandem_models.prosody import EXTRACTOR_VERSION
 from tandem_server.routes import problems
-from tandem_server.stages.entrain import STRATEGIES
+from tandem_server.stages.strategies import STRATEGIES
 
 from ...e2e.serving import FAKES, Served, eventually, serving
 from ...e2e.talking import calling

@@ -12,7 +12,7 @@ from tandem_server.stages.entrain import UNHEARD, History, Scores, UserScores
 from tandem_server.stages.meter import MOST, SHOWN, readings
 
 
-def scores(values: np.ndarray) -> Scores:  # type: ignore[type-arg]
+def scores(values: np.ndarray) -> Scores:
     return tuple(float(value) for value in values)
 
 
