@@ -143,7 +143,7 @@ def talk(
     token: Token = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help="How the voice entrains: neutral, match, rule, anti, yoked. Default: the server's."),
+        typer.Option(help="How it entrains: neutral, match, rule, anti, yoked. Default: the server's."),
     ] = None,
     strength: Annotated[
         float | None, typer.Option(help="How far: 0 is neutral, 1 the whole way, at most 1.5. Default: the server's.")

@@ -23,8 +23,8 @@ _HEADS: Final[dict[Kind, str]] = {
 _NOTE: Final = (
     "Means over conversations, with p of Student's t against 0 (correlations as Fisher's z), adjusted over all tests "
     "of a strategy; n is conversations, for global similarity speakers. The last column is against 200 pairings of "
-    "users with the agents of other conversations. Conversations of one person count as if they were of several: have one "
-    "of each, or analyse the CSV with a model that has a term for the person."
+    "users with the agents of other conversations. Conversations of one person count as if they were of several: have "
+    "one of each, or analyse the CSV with a model that has a term for the person."
 )
 
 
