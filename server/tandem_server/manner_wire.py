@@ -77,12 +77,13 @@ class MannerWire:
                 exchange=exchange,
                 strategy=self.strategy,
                 features=measures,
-                measures=_so_far(history),
+                measures=so_far(history),
             )
         )
 
 
-def _so_far(history: History) -> list[EntrainmentMeasure]:
+def so_far(history: History) -> list[EntrainmentMeasure]:
+    """What the meter reads, as `tandem.entrainment` says it."""
     return [
         EntrainmentMeasure(
             measure=one.finding.measure,

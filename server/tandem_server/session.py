@@ -217,9 +217,11 @@ class Session:
             self._last_audio = time.monotonic()
             begin, end = self._audio.heard - len(frame), self._audio.heard
             probability, echo = self._detector.probability(frame), self._echo.is_echo(frame)
+            suppressed = echo and self._conversation.session["tandem"]["echo"] == "suppress"
+            measured = self._audio.mute() if suppressed else frame
             for turn in self._turns.values():
                 if turn.open:
-                    self._analyse(turn, turn.feed(begin, frame))
+                    self._analyse(turn, turn.feed(begin, frame, measured))
             self._tell(FrameHeard(end, probability, levels(frame), echo))
             self._engines.meter.heard(len(frame))
             wait = self._audio_pace.take(len(frame) / SAMPLE_RATE, self._last_audio)
@@ -343,7 +345,7 @@ class Session:
             other.open = False
         turn = HeardTurn.begin(effect.turn, start, self._stream, self._conversation.pitch_range)
         self._turns[effect.turn] = turn
-        self._analyse(turn, turn.feed(start, audio))
+        self._analyse(turn, turn.feed(start, audio, self._audio.measured_since(start)))
 
     def _analyse(self, turn: HeardTurn, blocks: list[Block]) -> None:
         for block in blocks:
