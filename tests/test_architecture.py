@@ -30,9 +30,10 @@ PURE = (
     "interruptions", "conversation", "conversation_events", "client_events", "item_events", "client_items",
     "response_requests", "listening", "speaking", "asides", "idling", "items", "usage", "settings",
     "tool_settings", "shared_state", "experiment", "assigning",
-    "stages/cues", "stages/echo", "stages/echo_path", "stages/endpoint", "stages/endpoint_fit", "stages/entrain",
+    "stages/cues", "stages/echo", "stages/echo_canceller", "stages/echo_path", "stages/endpoint",
+    "stages/endpoint_fit", "stages/entrain", "stages/onsets", "stages/pauses", "stages/protocols",
     "stages/meter", "stages/strategies", "stages/carried",
-    "stages/pauses", "stages/protocols", "stages/sentences", "stages/markup", "user_turn",
+    "stages/sentences", "stages/markup", "user_turn",
 )  # fmt: skip
 """The core: no task, no socket, no clock. Named here one by one, since the contract of import-linter names folders."""
 IMPURE = {"asyncio", "time", "threading", "socket", "datetime", "fastapi", "starlette", "websockets", "torch"}

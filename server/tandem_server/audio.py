@@ -75,10 +75,10 @@ class AudioInput:
                 self.heard += VAD_FRAME
                 yield frame
 
-    def mute(self) -> Audio:
-        """The last frame is not the user's voice: where voices are measured it is silence, which is returned."""
-        self._measured[-1] = np.zeros_like(self._measured[-1])
-        return self._measured[-1]
+    def measure(self, audio: Audio) -> Audio:
+        """Where voices are measured, the last frame is this; it is returned."""
+        self._measured[-1] = audio
+        return audio
 
     def since(self, start: int) -> tuple[int, Audio]:
         """All frames from the one that holds sample `start`, as far back as they are kept: (first sample, audio)."""

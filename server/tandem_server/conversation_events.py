@@ -35,7 +35,9 @@ class FrameHeard:
     levels: tuple[float, ...] = (0.0,)
     """dB re full scale of its equal parts, in order"""
     echo: bool = False
-    """The agent's own voice comes back in it, and nobody else's"""
+    """The agent's own voice came back in it"""
+    alone: bool = False
+    """And nobody else's, so that any voice in it is the agent's"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from tandem_server.shared_state import SharedState, by_name, milliseconds
 from tandem_server.stages.cues import UNHEARD, ending
 from tandem_server.stages.endpoint import SHIPPED, Evidence, patience
 from tandem_server.stages.entrain import UserScores
+from tandem_server.stages.onsets import Onsets
 from tandem_server.stages.pauses import SpeakerPauses
 from tandem_server.stages.protocols import Transcript, Word
 from tandem_server.turn_wire import TurnWire
@@ -39,8 +40,8 @@ from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused,
 
 FINALISE_DEADLINE: Final = 8.0
 """Seconds a turn may wait for its words; PocketSphinx's slowest final on 227 recordings took 3.1 s."""
-BARGE_IN: Final = 160 * SAMPLES_PER_MS
-"""Samples of speech that interrupt the agent; five VAD frames keep clicks and breaths from doing it."""
+BARGE_IN: Final = 128 * SAMPLES_PER_MS
+"""Samples of sound, half of it voiced, that interrupt the agent: four VAD frames keep clicks and breaths from it."""
 RECORD_DEADLINE: Final = 10.0
 """Seconds a turn may wait for the store before it is reported as not recorded."""
 _ONSET_MARGIN: Final = 160 * SAMPLES_PER_MS
@@ -68,6 +69,7 @@ class Listening:
         self._loudest = 0.0
         """dB, of the open turn"""
         self._quiet_since = 0
+        self._onsets = Onsets()
         self._used = 0
         """Samples that belong to turns already closed: no audio is used twice"""
         self._echo = 0
@@ -107,7 +109,10 @@ class Listening:
             settings = replace(settings, patience=waited)
         if agent_audible:
             settings = replace(settings, min_speech=max(settings.min_speech, BARGE_IN))
-        return self._step(turn.Frame(news.end, self._probability(news), self._quiet_since), settings)
+        loud_since = self._onsets.heard(news.end, news.levels)
+        loud_since = None if news.echo or news.alone else loud_since  # what is left of the agent's voice is loud too
+        frame = turn.Frame(news.end, self._probability(news), self._quiet_since, loud_since)
+        return self._step(frame, settings)
 
     def commit(self) -> list[Effect | Notice]:
         """The client ends the turn. Raises ClientError when there is none."""
@@ -186,10 +191,8 @@ class Listening:
     def _probability(self, news: FrameHeard) -> float:
         """That the user speaks: the agent's own voice sounds like speech too."""
         settings = self._shared.settings
-        if not news.echo or news.probability < settings.turn.off:
-            return news.probability
-        self._echo += 1
-        return 0.0 if settings.tandem.echo == "suppress" else news.probability
+        self._echo += news.echo
+        return 0.0 if news.alone and settings.tandem.echo == "suppress" else news.probability
 
     def _step(self, event: turn.Event, settings: turn.TurnSettings) -> list[Effect | Notice]:
         before = self._state

@@ -55,7 +55,7 @@ from tandem_server.keeping import Keeper, conversation_record
 from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
 from tandem_server.outgoing import Messages, Outgoing
 from tandem_server.pace import TokenBucket
-from tandem_server.stages.echo import EchoDetector
+from tandem_server.stages.echo import EchoRemover
 from tandem_server.stages.protocols import RecogniserStream, VoiceActivity
 from tandem_server.telemetry import Log
 from tandem_server.thinking import think
@@ -99,7 +99,7 @@ class Session:
             self._conversation.handle(ClientSent(SessionUpdateEvent(type="session.update", session=preset)), 0.0)
         self._audio = AudioInput()
         self._audio_pace = TokenBucket(limits.audio_rate, limits.audio_burst)
-        self._echo = EchoDetector()
+        self._echo = EchoRemover()
         self._outgoing = Outgoing()
         self._turns: dict[int, HeardTurn] = {}
         self._replies: dict[int, SpokenReply] = {}
@@ -140,7 +140,7 @@ class Session:
         """Drop the audio now: a session refers to itself in circles, so the rest of it waits for the collector."""
         self._turns.clear()
         self._replies.clear()
-        self._audio, self._echo = AudioInput(), EchoDetector()
+        self._audio, self._echo = AudioInput(), EchoRemover()
 
     async def _converse(self) -> None:
         cause: Exception | None = None
@@ -216,13 +216,15 @@ class Session:
         for number, frame in enumerate(self._audio.frames(data, audio_format)):
             self._last_audio = time.monotonic()
             begin, end = self._audio.heard - len(frame), self._audio.heard
-            probability, echo = self._detector.probability(frame), self._echo.is_echo(frame)
-            suppressed = echo and self._conversation.session["tandem"]["echo"] == "suppress"
-            measured = self._audio.mute() if suppressed else frame
+            heard = self._echo.hear(frame)
+            hearing = self._conversation.session["tandem"]["echo"] == "hear"
+            audio = frame if hearing else heard.audio
+            probability = self._detector.probability(audio)
+            measured = frame if hearing else self._audio.measure(heard.measurable)
             for turn in self._turns.values():
                 if turn.open:
                     self._analyse(turn, turn.feed(begin, frame, measured))
-            self._tell(FrameHeard(end, probability, levels(frame), echo))
+            self._tell(FrameHeard(end, probability, levels(audio), heard.echo, heard.alone))
             self._engines.meter.heard(len(frame))
             wait = self._audio_pace.take(len(frame) / SAMPLE_RATE, self._last_audio)
             if wait or number % SLICE == SLICE - 1:

@@ -19,6 +19,10 @@ LINGER: Final = 4 * VAD_FRAME
 for longer while the detector still hears speech is soft speech."""
 
 
+RISE: Final = 2 * VAD_FRAME
+"""Samples by which the detector's probability rises later than the level at most: consonants are no voice to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
     """An immutable snapshot; durations in samples. Defaults are OpenAI's server_vad where it has them."""
@@ -31,6 +35,8 @@ class TurnSettings:
     """Below it there is silence; the gap between the two keeps a wavering voice in its turn (Silero: 0.15)."""
     min_speech: int = 64 * SAMPLES_PER_MS
     """Shorter sounds open no turn. 64 ms while the agent is silent; longer while it speaks (listening.BARGE_IN)."""
+    min_voiced: int = 64 * SAMPLES_PER_MS
+    """Nor do sounds with less of a voice."""
     settle: int = 96 * SAMPLES_PER_MS
     """Silence after which what was said so far is finalised, in case this is the end: three VAD frames."""
     patience: int = 500 * SAMPLES_PER_MS
@@ -60,7 +66,9 @@ class Onset:
 
     turns: int
     start: int
-    """Sample at which it began."""
+    """Sample at which its voice began."""
+    sound: int
+    """Sample at which it began, at most RISE before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,8 @@ class Frame:
     probability: float
     quiet_since: int | None = None
     """Sample from which on it has been quiet, if the level tells; the detector's probability falls later than that."""
+    loud_since: int | None = None
+    """Sample from which on it has been loud, if the level tells; the detector's probability rises later than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +199,8 @@ def long_enough(state: State, event: Event, settings: TurnSettings) -> bool:
         isinstance(state, Onset)
         and isinstance(event, Frame)
         and event.probability >= settings.on
-        and event.end - state.start >= settings.min_speech
+        and event.end - state.sound >= settings.min_speech
+        and event.end - state.start >= settings.min_voiced
     )
 
 
@@ -236,7 +247,9 @@ def stay(state: State, _: Event) -> Outcome:
 def begin(state: State, event: Event) -> Outcome:
     """A sound begins."""
     assert isinstance(state, Quiet) and isinstance(event, Frame)
-    return Onset(state.turns, event.end - VAD_FRAME), ()
+    start = event.end - VAD_FRAME
+    sound = start if event.loud_since is None else max(min(start, event.loud_since), start - RISE)
+    return Onset(state.turns, start, sound), ()
 
 
 def give_up(state: State, _: Event) -> Outcome:
@@ -246,7 +259,7 @@ def give_up(state: State, _: Event) -> Outcome:
 
 
 def open_turn(state: State, event: Event) -> Outcome:
-    """A turn begins, where its sound began."""
+    """A turn begins, where its voice began."""
     assert isinstance(state, Quiet | Onset) and isinstance(event, Frame)
     start = state.start if isinstance(state, Onset) else event.end - VAD_FRAME
     return Hearing(state.turns, start), (OpenTurn(state.turns, start),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Final
 
 import numpy as np
 import soundfile
+from pocketsphinx import Decoder
 from scipy.signal import fftconvolve, lfilter
 
 from tandem_models.extract import PitchRange
@@ -36,6 +38,10 @@ BACKCHANNELS: Final = frozenset(
 )
 _EDGE: Final = 0.03
 """Share of its peak that a recording reaches when somebody begins to speak."""
+_BEFORE: Final = SAMPLE_RATE // 20
+"""Samples by which the first word may begin earlier than it is aligned"""
+_LEAD: Final = SAMPLE_RATE // 2
+"""Samples of noise before what is aligned: many recordings begin with the word"""
 
 Dice = np.random.Generator
 
@@ -84,24 +90,54 @@ async def replies() -> list[Audio]:
 
 
 def recordings(folder: Path) -> list[Audio]:
-    """Every second recording of people who read, by name (the others were used to choose the detector's constants)."""
-    return [trimmed(_read(path)[0]) for path in sorted(folder.glob("*/*.flac"))[1::2]]
+    """Every second recording of people who read, by name (the others were used to choose the detector's constants),
+    from where somebody begins to speak: noise before that is told from speech by aligning the words."""
+    with (folder / "manifest.tsv").open(encoding="utf-8") as file:
+        said = {row["audio"]: row["transcript"] for row in csv.DictReader(file, delimiter="\t")}
+    decoder, found = Decoder(loglevel="FATAL", bestpath=False), []
+    for path in sorted(folder.glob("*/*.flac"))[1::2]:
+        audio = _read(path)[0]
+        found.append(trimmed(audio[_first_word(decoder, audio, said[path.relative_to(folder).as_posix()]) :]))
+    return found
+
+
+def _first_word(decoder: Decoder, audio: Audio, text: str) -> int:
+    """The sample from which on to look for the beginning of the first word; 0 when the words cannot be aligned."""
+    plain = "".join(one if one.isalpha() or one == "'" else " " for one in text.lower())
+    decoder.set_align_text(" ".join(word for word in plain.split() if decoder.lookup_word(word) is not None))
+    noise = np.random.default_rng(1).standard_normal(_LEAD) * 1e-3 * np.abs(audio).max()
+    pcm = np.concatenate([noise, audio]) * (0.7 * 32767 / np.abs(audio).max())
+    decoder.start_utt()
+    decoder.process_raw(pcm.astype("<i2").tobytes(), full_utt=True)
+    decoder.end_utt()
+    words = [one for one in decoder.seg() or () if one.word[0] not in "<[("]
+    return max(words[0].start_frame * SAMPLE_RATE // 100 - _LEAD - _BEFORE, 0) if words else 0
+
+
+def telephone_lines(folder: Path) -> list[tuple[Audio, list[SaidWord]]]:
+    """Both ends of four telephone calls, with the words that are said there."""
+    found = []
+    for path in sorted((folder / "text").glob("*.json")):
+        words = [SaidWord(**one) for one in json.loads(path.read_text("utf-8"))]
+        channels = _read(folder / "audio" / f"{path.stem}.wav")
+        found += [
+            (channel, [one for one in words if one.speaker == name])
+            for name, channel in zip("AB", channels, strict=True)
+        ]
+    return found
 
 
 def backchannels(folder: Path) -> list[Audio]:
     """The words with which people take a turn that might as well be backchannels, from four telephone calls: where they
     begin is known, their ends are interpolated, and backchannels that stand alone there are none."""
     found = []
-    for path in sorted((folder / "text").glob("*.json")):
-        channels = _read(folder / "audio" / f"{path.stem}.wav")
-        words = [SaidWord(**one) for one in json.loads(path.read_text("utf-8"))]
-        for name, channel in zip("AB", channels, strict=True):
-            for said in _stretches([word for word in words if word.speaker == name]):
-                short = list(takewhile(lambda one: one.word.lower() in BACKCHANNELS, said))
-                if short:
-                    begin, end = round(short[0].start * SAMPLE_RATE), round(short[-1].end * SAMPLE_RATE)
-                    if np.abs(channel[begin:end]).max(initial=0.0) > 0.01:
-                        found.append(channel[begin:end])
+    for channel, words in telephone_lines(folder):
+        for said in _stretches(words):
+            short = list(takewhile(lambda one: one.word.lower() in BACKCHANNELS, said))
+            if short:
+                begin, end = round(short[0].start * SAMPLE_RATE), round(short[-1].end * SAMPLE_RATE)
+                if np.abs(channel[begin:end]).max(initial=0.0) > 0.01:
+                    found.append(channel[begin:end])
     return found
 
 

@@ -128,7 +128,7 @@ class Driver:
         for _ in range(frames):
             self.heard += VAD_FRAME
             self.now += VAD_FRAME / SAMPLES_PER_MS / 1000.0
-            effects += self.tell(FrameHeard(self.heard, probability, echo=echo))
+            effects += self.tell(FrameHeard(self.heard, probability, echo=echo, alone=echo))
         return effects
 
     def client(self, kind: str, **fields: object) -> list[Effect]:

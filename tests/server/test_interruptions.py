@@ -46,7 +46,7 @@ def said(driver: Driver) -> list[str]:
 
 
 def test_after_a_backchannel_the_agent_goes_on_from_the_word_it_was_cut_in() -> None:
-    # Ten frames and the five that make a barge-in: 480 ms, in the third word of 166 ms each.
+    # Ten frames and the four that make a barge-in: 448 ms, in the third word of 166 ms each.
     driver = interrupted()
 
     assert said(driver)[1] == "nice to hear you. Tell me more."
@@ -81,7 +81,7 @@ def test_the_agent_falls_silent_within_200_ms_of_the_first_voice() -> None:
     while not driver.all(StopReply):
         driver.hear(SPEECH)
 
-    assert (driver.heard - began) / SAMPLES_PER_MS == 160 == BARGE_IN / SAMPLES_PER_MS
+    assert (driver.heard - began) / SAMPLES_PER_MS == 128 == BARGE_IN / SAMPLES_PER_MS
     assert driver.events("input_audio_buffer.speech_started")[-1]["audio_start_ms"] <= began / SAMPLES_PER_MS
 
 
@@ -92,7 +92,7 @@ def test_a_reply_whose_end_was_being_heard_goes_on_too() -> None:
     driver.speak_turn()
     driver.settle()
     driver.line = "mhm"
-    driver.hear(SILENCE, 40)  # cut at 1440 ms: the second phrase began at 1000 ms, its fourth word at 1429 ms
+    driver.hear(SILENCE, 41)  # cut at 1440 ms: the second phrase began at 1000 ms, its fourth word at 1429 ms
     driver.hear(SPEECH, 8)
     while driver.conversation.user_speaking:
         driver.hear(SILENCE)

@@ -248,17 +248,17 @@ def test_who_speaks_cuts_the_agent_off_and_what_was_heard_is_kept_by_the_sample_
     driver = thinking()
     driver.answer(Think, Speak)
     driver.hear(SILENCE, 10)  # 320 ms of the reply are heard
-    driver.hear(SPEECH, 5)  # 160 ms more, until it is clear that somebody speaks
+    driver.hear(SPEECH, 4)  # 128 ms more, until it is clear that somebody speaks
 
     stop = driver.last(StopReply)
-    assert stop.heard == 480 * 24
+    assert stop.heard == 448 * 24
     assert driver.last(Arm).seconds > 0
     assert driver.events("response.done") == []
     driver.answer(StopReply)
     record = driver.records()["item_t_2"]
     # "It is nice to hear you." is six words in one second; 480 ms reach into the third.
     assert (record.status, record.heard_text) == ("interrupted", "It is nice")
-    assert record.ended_ms - record.started_ms == 480
+    assert record.ended_ms - record.started_ms == 448
     driver.take(Record)
     driver.tell(StoreReported("item_t_2"))
     details = driver.events("response.done")[0]["response"]["status_details"]
@@ -290,7 +290,7 @@ def test_a_reply_of_which_nothing_was_heard_was_never_said() -> None:
 def test_short_sounds_do_not_cut_the_agent_off_and_do_while_it_is_silent() -> None:
     driver = thinking()
     driver.answer(Think, Speak)
-    driver.hear(SPEECH, 4)  # 128 ms: not yet the 160 ms of a barge-in
+    driver.hear(SPEECH, 3)  # 96 ms: not yet the 128 ms of a barge-in
     driver.hear(SILENCE, 3)
     assert not driver.all(StopReply)
     assert len(driver.events("input_audio_buffer.speech_started")) == 1
@@ -310,7 +310,7 @@ def test_a_reply_that_is_done_but_still_playing_is_cut_off_too() -> None:
 
     record = driver.records()["item_t_2"]
     assert (record.status, record.heard_text) == ("interrupted", "It is nice")
-    assert record.ended_ms - record.started_ms == 480
+    assert record.ended_ms - record.started_ms == 448
     assert heard_by_responder(driver) == ["It is nice"]
 
 
@@ -610,8 +610,8 @@ def test_time_heard_is_the_frames_and_not_the_wall() -> None:
     driver = thinking()
     driver.answer(Think, Speak)
     driver.now += 3600.0
-    driver.hear(SPEECH, 5)
-    assert driver.last(StopReply).heard == round(5 / FRAMES * WIRE_RATE)
+    driver.hear(SPEECH, 4)
+    assert driver.last(StopReply).heard == round(4 / FRAMES * WIRE_RATE)
 
 
 def test_a_turn_during_which_the_client_has_asked_for_a_reply_is_answered_after_it() -> None:

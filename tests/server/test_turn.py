@@ -50,7 +50,7 @@ def test_the_table_has_a_rule_that_always_holds_for_every_state_and_event() -> N
 def test_every_rule_leads_where_the_table_says(settings: TurnSettings, probability: float) -> None:
     states: tuple[State, ...] = (
         Quiet(3),
-        Onset(3, 4 * F),
+        Onset(3, 4 * F, 4 * F),
         Hearing(3, 0),
         Pausing(3, 0, 5 * F, settled=False),
         Pausing(3, 0, F, settled=True),
@@ -64,18 +64,43 @@ def test_every_rule_leads_where_the_table_says(settings: TurnSettings, probabili
 
 
 def test_a_voiced_frame_is_an_onset_and_opens_nothing_yet() -> None:
-    assert step(Quiet(0), Frame(5 * F, 0.5), SETTINGS) == (Onset(0, 4 * F), ())
+    assert step(Quiet(0), Frame(5 * F, 0.5), SETTINGS) == (Onset(0, 4 * F, 4 * F), ())
     assert step(Quiet(0), Frame(5 * F, 0.49), SETTINGS) == (Quiet(0), ())
 
 
 def test_a_turn_opens_where_its_sound_began_once_it_is_long_enough() -> None:
-    assert step(Onset(0, 4 * F), Frame(6 * F, SPEECH), SETTINGS) == (Hearing(0, 4 * F), (OpenTurn(0, 4 * F),))
-    assert step(Onset(0, 4 * F), Frame(6 * F - 1, SPEECH), SETTINGS) == (Onset(0, 4 * F), ())
+    onset = Onset(0, 4 * F, 4 * F)
+    assert step(onset, Frame(6 * F, SPEECH), SETTINGS) == (Hearing(0, 4 * F), (OpenTurn(0, 4 * F),))
+    assert step(onset, Frame(6 * F - 1, SPEECH), SETTINGS) == (onset, ())
+
+
+def test_a_sound_counts_from_before_the_detector_hears_it_but_not_from_long_before() -> None:
+    def sound(loud_since: int | None) -> int:
+        state, _ = step(Quiet(0), Frame(9 * F, SPEECH, loud_since=loud_since), SETTINGS)
+        assert isinstance(state, Onset) and state.start == 8 * F
+        return state.sound
+
+    assert sound(None) == 8 * F
+    assert sound(8 * F) == 8 * F
+    assert sound(7 * F) == 7 * F
+    assert sound(6 * F) == 6 * F
+    assert sound(F) == 6 * F  # what had long been loud is another sound
+
+
+def test_what_a_sound_lacks_in_voice_its_beginning_makes_up_for_down_to_what_is_needed() -> None:
+    settings = replace(SETTINGS, min_speech=4 * F, min_voiced=2 * F)
+    voiced, early = Onset(0, 8 * F, 8 * F), Onset(0, 8 * F, 6 * F)
+    assert step(voiced, Frame(11 * F, SPEECH), settings) == (voiced, ())
+    assert step(voiced, Frame(12 * F, SPEECH), settings)[1] == (OpenTurn(0, 8 * F),)
+    assert step(early, Frame(9 * F, SPEECH), settings) == (early, ())
+    assert step(early, Frame(10 * F, SPEECH), settings)[1] == (OpenTurn(0, 8 * F),)
+    assert step(early, Frame(10 * F, SPEECH), replace(settings, min_voiced=3 * F)) == (early, ())
 
 
 def test_an_onset_that_wavers_stays_and_one_that_fades_is_given_up() -> None:
-    assert step(Onset(0, 4 * F), Frame(9 * F, BETWEEN), SETTINGS) == (Onset(0, 4 * F), ())
-    assert step(Onset(0, 4 * F), Frame(9 * F, 0.34), SETTINGS) == (Quiet(0), ())
+    onset = Onset(0, 4 * F, 4 * F)
+    assert step(onset, Frame(9 * F, BETWEEN), SETTINGS) == (onset, ())
+    assert step(onset, Frame(9 * F, 0.34), SETTINGS) == (Quiet(0), ())
 
 
 def test_between_the_thresholds_a_speaker_goes_on_speaking_and_a_pause_goes_on_pausing() -> None:
@@ -144,7 +169,7 @@ def test_a_turn_that_never_ends_is_ended() -> None:
 
 
 def test_the_client_can_commit_or_clear_an_open_turn_only() -> None:
-    for state in (Quiet(2), Onset(2, F)):
+    for state in (Quiet(2), Onset(2, F, F)):
         assert step(state, Commit(9 * F), SETTINGS) == (Quiet(2), ())
         assert step(state, Clear(9 * F), SETTINGS) == (Quiet(2), ())
     assert step(Hearing(2, F), Commit(9 * F), SETTINGS) == (Quiet(3), (CloseTurn(2, 9 * F, 9 * F, "commit"),))

@@ -99,7 +99,9 @@ class EchoPath:
         self._lag = max(round(delay) - EARLY, 0)
         past = reference[MEMORY - COMPARED - round(delay) : MEMORY - round(delay)]
         gain = float(np.mean(np.square(microphone)) / (np.mean(np.square(past)) + 1e-12))
-        prior = np.eye(TAPS, dtype=np.complex64) * (min(gain, _LOUDEST) / 2)
+        self.gain = min(gain, _LOUDEST)
+        """Power heard for one played, when it was found"""
+        prior = np.eye(TAPS, dtype=np.complex64) * (self.gain / 2)
         self._weights: Spectrum = np.zeros((BINS, TAPS), np.complex64)
         self._covariance: Spectrum = np.tile(prior, (BINS, 1, 1))
         self._spectra: Spectrum = np.zeros((BINS, TAPS), np.complex64)
