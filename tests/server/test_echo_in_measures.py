@@ -132,7 +132,7 @@ def test_what_is_measured_of_a_frame_may_be_other_than_what_is_heard_for_its_wor
         if number == 10:
             audio.measure(Heard(frame, echo=True, alone=True).measurable)
         if number == 11:
-            audio.measure(Heard(frame / 2, echo=True).measurable)
+            audio.measure(Heard((frame / 2).astype(np.float32), echo=True).measurable)
     start, whole = audio.since(8 * VAD_FRAME)
     measurable = audio.measured_since(8 * VAD_FRAME)
     assert start == 8 * VAD_FRAME and len(whole) == len(measurable)
