@@ -111,8 +111,10 @@ def read_plan(path: Path) -> Plan:
     """The experiment's. Raises ConfigurationError."""
     try:
         return parse_plan(path.read_text("utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"the plan {path} cannot be read ({error}): see TANDEM_PLAN") from None
+    except OSError as error:
+        raise ConfigurationError(f"the plan {path} cannot be read ({error.strerror}): see TANDEM_PLAN") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"the plan {path} is no text: it is a JSON file in UTF-8") from None
 
 
 def _make_folder(folder: Path) -> None:
