@@ -29,9 +29,10 @@ PURE = (
     "turn", "reply", "reply_wire", "turn_wire", "manner_wire", "live_reply", "response_output", "voicing", "drafting",
     "interruptions", "conversation", "conversation_events", "client_events", "item_events", "client_items",
     "response_requests", "listening", "speaking", "asides", "idling", "items", "usage", "settings",
-    "tool_settings", "shared_state",
+    "tool_settings", "shared_state", "experiment", "assigning",
     "stages/cues", "stages/echo", "stages/echo_canceller", "stages/echo_path", "stages/endpoint",
     "stages/endpoint_fit", "stages/entrain", "stages/onsets", "stages/pauses", "stages/protocols",
+    "stages/meter", "stages/strategies", "stages/carried",
     "stages/sentences", "stages/markup", "user_turn",
 )  # fmt: skip
 """The core: no task, no socket, no clock. Named here one by one, since the contract of import-linter names folders."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from tandem_server.errors import TandemError
+from tandem_server.errors import ConfigurationError, TandemError
 
 if TYPE_CHECKING:
     from tandem_client.desktop import Talk
@@ -80,7 +80,7 @@ def serve(
     strategy: Annotated[
         str | None,
         typer.Option(
-            envvar="TANDEM_STRATEGY", help="How a session's voice entrains at first: match, rule, anti, neutral."
+            envvar="TANDEM_STRATEGY", help="How a session's voice entrains at first: match, rule, anti, yoked, neutral."
         ),
     ] = None,
     strength: Annotated[
@@ -142,7 +142,8 @@ def talk(
     ] = "ws://127.0.0.1:8000/v1/realtime",
     token: Token = None,
     strategy: Annotated[
-        str | None, typer.Option(help="How the voice entrains: neutral, match, rule, anti. Default: the server's.")
+        str | None,
+        typer.Option(help="How it entrains: neutral, match, rule, anti, yoked. Default: the server's."),
     ] = None,
     strength: Annotated[
         float | None, typer.Option(help="How far: 0 is neutral, 1 the whole way, at most 1.5. Default: the server's.")
@@ -216,6 +217,33 @@ def _talk(wanted: Talk) -> None:
     except KeyboardInterrupt:
         # By microphone it is the way to leave; a file that was cut off was not answered.
         raise typer.Exit(0 if wanted.live else INTERRUPTED) from None
+
+
+@app.command()
+def report(
+    conversation: Annotated[str | None, typer.Argument(help="Id of a recorded conversation.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that are recorded, by strategy.")] = False,
+    out: Annotated[Path, typer.Option("-o", "--out", help="A file that ends in .html, .json or .csv.")] = Path(
+        "report.html"
+    ),
+    table: Annotated[str, typer.Option(help="Rows of a .csv file: tests, or turns.")] = "tests",
+    data_dir: DataDir = None,
+) -> None:
+    """Say what recorded conversations show of entrainment: measures against surrogates, trajectories, who moved.
+
+    \b
+    [bold]Examples[/bold]
+    tandem report sess_0f3a... -o report.html
+    tandem report --all -o all.html
+    tandem report --all -o turns.csv --table turns
+    """
+    if every == (conversation is not None):
+        raise ConfigurationError("name one conversation (GET /v1/conversations lists them), or say --all")
+    if table not in ("tests", "turns"):
+        raise ConfigurationError(f"--table is tests or turns, not {table!r}")
+    from tandem_client.reporting import write_report
+
+    typer.echo(write_report(conversation, out, "turns" if table == "turns" else "tests", data_dir))
 
 
 @app.command()

@@ -26,6 +26,7 @@ from tandem_client.actions import (
     UserText,
 )
 from tandem_models.prosody import FEATURES
+from tandem_server.contract import EntrainmentEvent
 
 _PHASES: Final[Mapping[Phase, tuple[str, str]]] = {
     "connecting": ("connecting", "dim"),
@@ -35,6 +36,8 @@ _PHASES: Final[Mapping[Phase, tuple[str, str]]] = {
     "speaking": ("speaking", "bold cyan"),
 }
 _INDENT: Final = "        "
+_LEVEL: Final = 0.05
+"""Of the tests that are said to hold"""
 
 
 class Terminal:
@@ -145,8 +148,24 @@ def exchange_table(action: Exchange) -> Group:
             numbers = (measure.user, measure.target, measure.realised)
             distance = "–" if measure.distance is None else f"{measure.distance:.2f}"
             table.add_row(feature.label, *(_signed(number) for number in numbers), distance)
-    notes = [Text(note, style="dim") for note in action.notes]
+    said = [*action.notes, *so_far(action.event)]
+    notes = [Text(note, style="dim") for note in said]
     return Group(Text(title, style="dim"), Padding(Group(table, *notes), (0, 0, 0, len(_INDENT))))
+
+
+def so_far(event: EntrainmentEvent) -> list[str]:
+    """What holds of the agent's answers at 5 % after adjustment; while there are too few, how many there are."""
+    answers = [one for one in event.measures if one.responder == "agent"]
+    most = max((one.n for one in answers), default=0)
+    if most < event.needed:
+        return [f"so far: {most} of the {event.needed} exchanges that a test takes"] if answers else []
+    labels = {feature.name: feature.label for feature in FEATURES}
+    held = [
+        f"{one.measure} of {labels.get(one.feature, one.feature).lower()} {one.effect:+.2f} (p {one.p_adjusted:.3f})"
+        for one in answers
+        if one.effect is not None and one.p_adjusted is not None and one.p_adjusted < _LEVEL
+    ]
+    return [f"so far: {', '.join(held) or 'no test of how the agent answers you holds'}, {most} exchanges"]
 
 
 def _signed(number: float | None) -> str:

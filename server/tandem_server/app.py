@@ -32,6 +32,7 @@ from tandem_server.engines.silero import Silero
 from tandem_server.engines.voices import make_voice
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ConfigurationError
+from tandem_server.experiment import Plan, parse_plan
 from tandem_server.metering import SpeechLog
 from tandem_server.metrics import Metrics
 from tandem_server.model_fetch import Progress, prepare_default_model
@@ -45,6 +46,7 @@ from tandem_server.routes.docs import docs_routes, schema_routes
 from tandem_server.routes.http import http_routes
 from tandem_server.routes.observe import observe_routes
 from tandem_server.routes.realtime import realtime_routes
+from tandem_server.routes.reports import report_routes
 from tandem_server.routes.sessions import Sessions
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import VoiceActivityEngine
@@ -81,6 +83,7 @@ class Running:
 async def make_engines(config: Config) -> Engines:
     """Make and start every engine, all at once. Raises ConfigurationError, EngineError or StoreError."""
     _make_folder(config.data_dir)
+    plan = None if config.plan is None else read_plan(config.plan)
     contract.prepare()
     recogniser = make_recogniser(config.asr, config.models_dir)
     voice = make_voice(config.voice)
@@ -101,7 +104,17 @@ async def make_engines(config: Config) -> Engines:
     agent = AgentVoice(agent.normaliser, reach_of(agent.normaliser, normal))
     pitch = normal["pitch_mean"]
     heard_in = UNKNOWN_RANGE if pitch is None else voice_range(pitch)
-    return Engines(vad, recogniser, responder, voice, agent, heard_in, workers, store, software_version())
+    return Engines(vad, recogniser, responder, voice, agent, heard_in, workers, store, software_version(), plan=plan)
+
+
+def read_plan(path: Path) -> Plan:
+    """The experiment's. Raises ConfigurationError."""
+    try:
+        return parse_plan(path.read_text("utf-8"), str(path))
+    except OSError as error:
+        raise ConfigurationError(f"the plan {path} cannot be read ({error.strerror}): see TANDEM_PLAN") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"the plan {path} is no text: it is a JSON file in UTF-8") from None
 
 
 def _make_folder(folder: Path) -> None:
@@ -162,6 +175,7 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
     app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, metrics, log))
     app.include_router(client_secret_routes(running.get, access.client_secrets, config.tandem))
     app.include_router(http_routes(running.get, lambda: notes(running.get())))
+    app.include_router(report_routes(running.get))
     app.include_router(observe_routes(sessions, lag, metrics))
     app.include_router(schema_routes())
     app.include_router(docs_routes())

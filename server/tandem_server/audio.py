@@ -55,6 +55,7 @@ class AudioInput:
         self._decoder = Decoder("audio/pcm", SAMPLE_RATE)
         self._rest: Audio = np.zeros(0, np.float32)
         self._frames: deque[Audio] = deque(maxlen=REMEMBERED)
+        self._measured: deque[Audio] = deque(maxlen=REMEMBERED)
         self.heard = 0
         """Samples given out so far"""
 
@@ -70,13 +71,26 @@ class AudioInput:
             while len(self._rest) >= VAD_FRAME:
                 frame, self._rest = self._rest[:VAD_FRAME], self._rest[VAD_FRAME:]
                 self._frames.append(frame)
+                self._measured.append(frame)
                 self.heard += VAD_FRAME
                 yield frame
 
+    def measure(self, audio: Audio) -> Audio:
+        """Where voices are measured, the last frame is this; it is returned."""
+        self._measured[-1] = audio
+        return audio
+
     def since(self, start: int) -> tuple[int, Audio]:
         """All frames from the one that holds sample `start`, as far back as they are kept: (first sample, audio)."""
-        count = min(-(-(self.heard - start) // VAD_FRAME), len(self._frames))
+        return self._since(self._frames, start)
+
+    def measured_since(self, start: int) -> Audio:
+        """The same frames as they are to be measured."""
+        return self._since(self._measured, start)[1]
+
+    def _since(self, frames: deque[Audio], start: int) -> tuple[int, Audio]:
+        count = min(-(-(self.heard - start) // VAD_FRAME), len(frames))
         if count <= 0:
             return self.heard, np.zeros(0, np.float32)
-        kept = list(self._frames)[-count:]
+        kept = list(frames)[-count:]
         return self.heard - count * VAD_FRAME, np.concatenate(kept)

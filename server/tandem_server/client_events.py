@@ -14,8 +14,6 @@ from openai.types.realtime import (
     InputAudioBufferClearedEvent,
     InputAudioBufferClearEvent,
     InputAudioBufferCommitEvent,
-    RealtimeSessionCreateRequest,
-    RealtimeTranscriptionSessionCreateRequest,
     ResponseCancelEvent,
     SessionUpdatedEvent,
     SessionUpdateEvent,
@@ -23,14 +21,15 @@ from openai.types.realtime import (
 
 from tandem_models.extract import SpeakerRange
 from tandem_models.normaliser import Normaliser
+from tandem_server import assigning
 from tandem_server.asides import Asides
 from tandem_server.contract import ClientEvent, CreateResponseEvent, ResponseParams
-from tandem_server.conversation_events import Effect, Hush, KeepSettings, LoadSpeaker, Send
+from tandem_server.conversation_events import Effect, Hush, KeepSettings, Send
 from tandem_server.errors import ClientError
 from tandem_server.item_events import ItemEvents
 from tandem_server.listening import Listening
 from tandem_server.response_requests import request_of
-from tandem_server.settings import Update, derived, merged, shown, voice_asked
+from tandem_server.settings import Update, derived, echo, merged, voice_asked
 from tandem_server.shared_state import SharedState
 from tandem_server.speaking import Speaking
 from tandem_server.user_turn import Notice
@@ -71,18 +70,19 @@ class ClientEvents:
         voice = self._voice(event.session)
         session = merged(shared.session, event.session)
         settings = derived(session)
+        assigning.check(shared, session, settings)
         new_user = settings.tandem.user_id != shared.settings.tandem.user_id
         if new_user and shared.history.user:  # one voice must not be remembered under two names
             raise ClientError("user_id cannot change once the user has spoken", param="session.tandem.user_id")
         shared.session, shared.settings, shared.voice_asked = session, settings, voice
-        updated = SessionUpdatedEvent(type="session.updated", event_id=shared.event_id(), session=echo(shared))
-        return [Send(updated), KeepSettings(), *(self._new_user() if new_user else [])]
+        updated = SessionUpdatedEvent(type="session.updated", event_id=shared.event_id(), session=echo(session))
+        donor = assigning.donor_wanted(shared)
+        return [Send(updated), KeepSettings(), *(self._new_user() if new_user else []), *donor]
 
     def _new_user(self) -> list[Effect]:
         """Nothing that was kept of another is true of this one."""
-        shared, user_id = self.shared, self.shared.settings.tandem.user_id
-        shared.speaker, shared.speaker_range = Normaliser.new(), SpeakerRange()
-        return [] if user_id is None else [LoadSpeaker(user_id)]
+        self.shared.speaker, self.shared.speaker_range = Normaliser.new(), SpeakerRange()
+        return assigning.load(self.shared)
 
     def _voice(self, update: Update) -> str | None:
         """What the client calls the voice from now on. There is only one, whatever it is called; but a client that
@@ -120,11 +120,3 @@ class ClientEvents:
         if not effects:
             raise ClientError("there is no response in progress to cancel", code="response_cancel_not_active")
         return effects
-
-
-def echo(shared: SharedState) -> RealtimeSessionCreateRequest | RealtimeTranscriptionSessionCreateRequest:
-    """The effective settings as the protocol's type, which leaves room for what is ours."""
-    session = shown(shared.session)
-    if session["type"] == "transcription":
-        return RealtimeTranscriptionSessionCreateRequest.model_validate(session)
-    return RealtimeSessionCreateRequest.model_validate(session)

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from tandem_server.contract import TandemSettings
+from tandem_server.contract import StrategyName, TandemSettings
 from tandem_server.errors import ConfigurationError
 
 _SENDABLE: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -65,8 +65,10 @@ class Config(BaseSettings):
     """How long a conversation waits for a client that was cut off; 0 is not at all"""
     max_message_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     """OpenAI's protocol allows 15 MiB of audio in one event"""
-    strategy: Literal["neutral", "match", "rule", "anti"] = "match"
+    strategy: StrategyName = "match"
     strength: float = Field(default=1.0, ge=0.0, le=1.5)
+    plan: Path | None = None
+    """JSON file of an experiment: who speaks under which condition"""
     speculate: bool = True
     """Prepare replies while the user may still go on; with a paid chat endpoint some calls are in vain"""
     echo: Literal["suppress", "hear"] = "suppress"

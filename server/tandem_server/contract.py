@@ -32,7 +32,9 @@ from openai.types.realtime import (
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from tandem_models.measures import Measure
 from tandem_models.prosody import NAMES
+from tandem_models.surrogates import MINIMUM
 from tandem_server.errors import ClientError
 
 
@@ -73,7 +75,7 @@ _CLIENT_EVENT: Final[TypeAdapter[ClientEvent]] = TypeAdapter(ClientEvent)
 
 SessionPreset = session_update_event.Session
 """The settings of a session as a client sends them"""
-StrategyName = Literal["neutral", "match", "rule", "anti"]
+StrategyName = Literal["neutral", "match", "rule", "anti", "yoked"]
 FeatureValues = dict[str, float | None]
 """Feature name -> value; null is missing."""
 
@@ -84,14 +86,34 @@ class TandemModel(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
 
 
+Strength = Annotated[float, Field(ge=0.0, le=1.5)]
+"""Gain from the user's deviation to the agent's; 0 is neutral."""
+
+
+class Assignment(TandemModel):
+    """What an experiment's plan has decided."""
+
+    plan: str
+    condition: str
+    session: int
+    """The participant's conversations under the plan, this one included"""
+
+
 class TandemSettings(TandemModel):
     """The `tandem` field of a session: what OpenAI's protocol has no word for."""
 
     strategy: StrategyName = "match"
-    strength: float = Field(default=1.0, ge=0.0, le=1.5)
-    """Gain from the user's deviation to the agent's; 0 is neutral."""
+    strength: Strength = 1.0
     features: list[str] = Field(default_factory=lambda: list(NAMES))
     """The features the strategy may move; the others stay the voice's own."""
+    strengths: dict[str, Strength] = Field(default_factory=dict)
+    """Feature -> its own strength, in place of `strength`"""
+    donor: str | None = Field(default=None, max_length=64)
+    """`yoked`: the conversation whose targets are repeated; null lets the server draw one"""
+    seed: int = 0
+    """Decides what is drawn"""
+    assignment: Assignment | None = None
+    """The server's: the condition under which its experiment plan has put this session"""
     speculate: bool = True
     """Prepare the reply in every pause that may be the end, though the responder is then asked in vain now and then."""
     resume_interrupted: bool = True
@@ -170,8 +192,25 @@ class FeatureMeasure(TandemModel):
     """|user - realised|: what proximity is made of."""
 
 
+class EntrainmentMeasure(TandemModel):
+    """One measure of one feature over the conversation so far (see `tandem_models.measures`)."""
+
+    measure: Measure
+    responder: Literal["agent", "user"]
+    """Whose answers are looked at: `agent` is how the agent follows the user"""
+    feature: str
+    n: int
+    """Exchanges in which both sides were measured"""
+    effect: float | None
+    """Proximity: z by which answers are nearer than other pairs; the others: Pearson's r. Null: not enough yet"""
+    p: float | None
+    """Two-sided, against shuffled and shifted surrogates"""
+    p_adjusted: float | None
+    """After Benjamini and Hochberg, over all that was tested in this event"""
+
+
 class EntrainmentEvent(TandemModel):
-    """The exchange just ended, feature by feature."""
+    """The exchange just ended, feature by feature, and what the conversation shows so far."""
 
     type: Literal["tandem.entrainment"] = "tandem.entrainment"
     event_id: str
@@ -179,6 +218,9 @@ class EntrainmentEvent(TandemModel):
     """From 1"""
     strategy: StrategyName
     features: dict[str, FeatureMeasure]
+    measures: list[EntrainmentMeasure] = Field(default_factory=list)
+    needed: int = MINIMUM
+    """Exchanges that a test takes"""
 
 
 class LatencyEvent(TandemModel):

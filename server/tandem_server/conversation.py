@@ -16,18 +16,19 @@ from openai.types.realtime import SessionCreatedEvent
 
 from tandem_models.extract import PitchRange, SpeakerRange
 from tandem_models.normaliser import Normaliser
+from tandem_server import assigning
 from tandem_server.asides import Asides
-from tandem_server.client_events import ClientEvents, echo
+from tandem_server.client_events import ClientEvents
 from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import (
     CallCame,
     ClientSent,
+    DonorLoaded,
     Effect,
     Expired,
     Finalised,
     FrameHeard,
     Hush,
-    LoadSpeaker,
     News,
     PartialHeard,
     PhraseSpoken,
@@ -43,11 +44,12 @@ from tandem_server.conversation_events import (
     VoiceFailed,
 )
 from tandem_server.errors import ClientError
+from tandem_server.experiment import Plan
 from tandem_server.idling import Idling
 from tandem_server.interruptions import Interruptions
 from tandem_server.item_events import ItemEvents
 from tandem_server.listening import Listening
-from tandem_server.settings import default_session, derived
+from tandem_server.settings import default_session, derived, echo
 from tandem_server.shared_state import AgentVoice, SharedState
 from tandem_server.speaking import Speaking
 from tandem_server.stages.entrain import UNHEARD
@@ -58,10 +60,17 @@ class Conversation:
     """One caller's conversation. Not thread-safe; one door, `handle`."""
 
     def __init__(
-        self, session_id: str, voice: AgentVoice, *, recogniser: str, voice_name: str, tandem: TandemSettings
+        self,
+        session_id: str,
+        voice: AgentVoice,
+        *,
+        recogniser: str,
+        voice_name: str,
+        tandem: TandemSettings,
+        plan: Plan | None = None,
     ) -> None:
         session = default_session(session_id, recogniser, voice_name, tandem)
-        self._shared = SharedState(session, derived(session), voice)
+        self._shared = SharedState(session, derived(session), voice, plan)
         self._listening = Listening(self._shared)
         self._speaking = Speaking(self._shared, lambda: self._listening.words_pending)
         self._asides = Asides(self._shared, lambda: self._listening.words_pending, {})
@@ -93,14 +102,13 @@ class Conversation:
 
     def start(self) -> list[Effect]:
         """What the client is told first."""
-        effects: list[Effect] = [Send(self.greeting())]
-        user_id = self._shared.settings.tandem.user_id
-        return effects + ([LoadSpeaker(user_id)] if user_id is not None else [])
+        shared = self._shared
+        return [Send(self.greeting()), *assigning.load(shared), *assigning.donor_wanted(shared)]
 
     def greeting(self) -> SessionCreatedEvent:
         """`session.created`: what every connection begins with, a resumed one too."""
         event_id = self._shared.event_id()
-        return SessionCreatedEvent(type="session.created", event_id=event_id, session=echo(self._shared))
+        return SessionCreatedEvent(type="session.created", event_id=event_id, session=echo(self._shared.session))
 
     def handle(self, news: News, now: float) -> list[Effect]:
         """What is to be done about it. A mistake of the client becomes an `error` event and changes nothing."""
@@ -150,6 +158,8 @@ class Conversation:
                 return reported + speaking.stored(news.item_id, news.error)
             case SpeakerLoaded():
                 return self._speaker_loaded(news)
+            case DonorLoaded():
+                return assigning.donor_loaded(self._shared, news)
             case Expired():
                 kind, _, number = news.deadline.partition(":")
                 if kind == "turn":
@@ -202,17 +212,17 @@ class Conversation:
 
     def _speaker_loaded(self, news: SpeakerLoaded) -> list[Effect]:
         shared = self._shared
+        assigned = assigning.assign(shared, news.user_id, news.earlier)
         heard = any(scores != UNHEARD for scores in shared.history.user)
         if news.speaker is None or news.user_id != shared.settings.tandem.user_id or heard:
-            return []
+            return assigned
         try:
             speaker = Normaliser.from_dict(news.speaker.normaliser).carried_over()
             speaker_range = SpeakerRange.from_dict(
                 {name: float(str(value)) for name, value in news.speaker.pitch_range.items()}
             )
         except ValueError as error:
-            return [
-                shared.error(f"what was kept of user {news.user_id!r} cannot be used: {error}", "speaker_not_loaded")
-            ]
+            message = f"what was kept of user {news.user_id!r} cannot be used: {error}"
+            return [*assigned, shared.error(message, "speaker_not_loaded")]
         shared.speaker, shared.speaker_range = speaker, speaker_range
-        return []
+        return assigned

@@ -13,6 +13,7 @@ from tandem_models.prosody import Prosody
 from tandem_server.contract import ClientEvent, ServerEvent
 from tandem_server.formats import AudioFormat
 from tandem_server.record.records import SpeakerRecord, TurnRecord
+from tandem_server.stages.entrain import Scores
 from tandem_server.stages.protocols import NO_TOOLS, CallPiece, Message, Tools, Transcript, Word
 
 
@@ -153,6 +154,17 @@ class SpeakerLoaded:
 
     user_id: str
     speaker: SpeakerRecord | None
+    earlier: int = 0
+    """Conversations of theirs under the same experiment plan"""
+
+
+@dataclass(frozen=True, slots=True)
+class DonorLoaded:
+    """A recorded conversation whose targets are to be repeated; None if there is none, and why."""
+
+    donor: str | None
+    targets: tuple[Scores, ...]
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +186,7 @@ News = (
     | ReplyNews
     | StoreReported
     | SpeakerLoaded
+    | DonorLoaded
     | Expired
 )
 
@@ -305,6 +318,18 @@ class LoadSpeaker:
     """Look up what is remembered of this user; answer with SpeakerLoaded."""
 
     user_id: str
+    plan: str | None = None
+    """The experiment under which their earlier conversations count"""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadDonor:
+    """Find a conversation for `yoked` to repeat: this one, or one drawn that is another user's; answer with
+    DonorLoaded."""
+
+    donor: str | None
+    user_id: str | None
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +363,7 @@ Effect = (
     | Record
     | KeepSettings
     | LoadSpeaker
+    | LoadDonor
     | Arm
     | Disarm
 )

@@ -14,9 +14,10 @@ from tandem_server.items import AnyItem, messages
 from tandem_server.live_reply import with_speed
 from tandem_server.settings import Settings
 from tandem_server.shared_state import SharedState
-from tandem_server.stages.entrain import STRATEGIES, History, Scores, aim
+from tandem_server.stages.entrain import History, Scores, aim
 from tandem_server.stages.protocols import Message
 from tandem_server.stages.sentences import PhraseSplitter
+from tandem_server.stages.strategies import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,15 @@ def wish(shared: SharedState, settings: Settings, history: History, context: tup
     """What would be asked for now. First-form strategies do not read the text, so the target is known before it."""
     tandem, voice = settings.tandem, shared.voice
     strategy, _ = STRATEGIES[tandem.strategy]
-    features = frozenset(tandem.features)
-    target = aim(strategy, history, "", strength=tandem.strength, features=features, reach=voice.reach)
+    target = aim(
+        strategy,
+        history,
+        "",
+        strength=tandem.strength,
+        strengths=tandem.strengths,
+        features=frozenset(tandem.features),
+        reach=voice.reach,
+    )
     asked = with_speed(voice.normaliser.inverse(target), settings.speed)
     items = shared.items.all() if context is None else context
     return Wish(settings, messages(settings.instructions, items), target, asked)

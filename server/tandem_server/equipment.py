@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from tandem_models.extract import PitchRange
 from tandem_server.errors import EngineTimeout
+from tandem_server.experiment import Plan
 from tandem_server.metering import Meter, Unmetered
 from tandem_server.record.records import TurnStore
 from tandem_server.shared_state import AgentVoice
@@ -64,6 +65,8 @@ class Engines:
     store: TurnStore
     software_version: str
     meter: Meter = field(default_factory=Unmetered)
+    plan: Plan | None = None
+    """Of the experiment that is run"""
 
     async def detector(self) -> VoiceActivity:
         """For one caller; to be released. Raises EngineUnavailable and EngineTimeout."""

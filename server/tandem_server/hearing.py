@@ -69,11 +69,12 @@ class HeardTurn:
         """A turn whose first sample is `start`."""
         return cls(turn, start, stream, IncrementalExtractor(pitch_range), recognised_to=start, segment_start=start)
 
-    def feed(self, at: int, audio: Audio) -> list[Block]:
-        """Audio from sample `at` on -> blocks to be analysed. After a finalised pause it is only measured."""
+    def feed(self, at: int, audio: Audio, measured: Audio | None = None) -> list[Block]:
+        """Audio from sample `at` on -> blocks to be analysed. After a finalised pause it is only measured; `measured`
+        is what is measured in its place: the agent's voice must not be taken for the user's."""
         if self.recognising:
             self._recognise(at, audio)
-        return self.extractor.feed(audio)
+        return self.extractor.feed(audio if measured is None else measured)
 
     def resume(self, at: int, kept_from: int, kept: Audio) -> None:
         """The user goes on; `kept` is the recent audio from `kept_from`. Nothing is recognised twice."""

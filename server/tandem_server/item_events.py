@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from openai.types.realtime import (
@@ -51,7 +51,7 @@ class ItemEvents:
         self.created += 1
         effects: list[Effect] = [added, shared.done(item, previous)]
         if isinstance(item, Item) and item.role == "user":
-            shared.history = replace(shared.history, user=(*shared.history.user, UNHEARD))
+            shared.history = shared.history.heard(UNHEARD)
             effects.append(Record(self._typed(item)))
         return effects
 

@@ -9,13 +9,24 @@ from datetime import UTC, datetime
 from typing import Final
 
 from tandem_models.prosody import EXTRACTOR_VERSION
-from tandem_server.conversation_events import News, Record, Remember, SpeakerLoaded, StoreReported
+from tandem_server.conversation_events import (
+    LoadDonor,
+    LoadSpeaker,
+    News,
+    Record,
+    Remember,
+    SpeakerLoaded,
+    StoreReported,
+)
+from tandem_server.donors import find_donor
 from tandem_server.errors import StoreError
 from tandem_server.record.records import ConversationRecord, JsonObject, SpeakerRecord, TurnStore
 from tandem_server.telemetry import Log
 
 STORE_DEADLINE: Final = 10.0
 """Seconds that the store may take to open a conversation, and to close it; it waits 5 s for another program's lock."""
+_MOST_SESSIONS: Final = 1000
+"""Of one participant"""
 
 
 class Keeper:
@@ -76,14 +87,32 @@ class Keeper:
             self._log.error("turn_not_recorded", error=failure)
         self._tell(StoreReported(effect.turn.item_id, error))
 
-    async def load(self, user_id: str) -> None:
-        """What is remembered of a user."""
+    async def load(self, wanted: LoadSpeaker | LoadDonor) -> None:
+        """What is remembered of a user, or of a conversation to repeat."""
         try:
-            speaker = await self._store.load_speaker(user_id)
+            loaded = await (self._speaker(wanted) if isinstance(wanted, LoadSpeaker) else self._donor(wanted))
         except StoreError as failure:
-            self._log.error("speaker_not_loaded", error=failure)
+            self._log.error(f"{'speaker' if isinstance(wanted, LoadSpeaker) else 'donor'}_not_loaded", error=failure)
             return
-        self._tell(SpeakerLoaded(user_id, speaker))
+        self._tell(loaded)
+
+    async def _speaker(self, wanted: LoadSpeaker) -> News:
+        earlier = 0
+        if wanted.plan is not None:
+            done = await self._store.conversations(_MOST_SESSIONS, user_id=wanted.user_id)
+            under = [one.id for one in done if plan_of(one.settings) == wanted.plan and one.id != self._id]
+            earlier = sum([bool(await self._store.turns(one)) for one in under])
+            self._log.info("participant_known", plan=wanted.plan, earlier=earlier)
+        return SpeakerLoaded(wanted.user_id, await self._store.load_speaker(wanted.user_id), earlier)
+
+    async def _donor(self, wanted: LoadDonor) -> News:
+        found = await find_donor(self._store, wanted, self._id)
+        self._log.info("donor_chosen", donor=found.donor, seed=wanted.seed)
+        return found
+
+    @property
+    def _id(self) -> str:
+        return "" if self._conversation is None else self._conversation.id
 
 
 def conversation_record(
@@ -107,6 +136,13 @@ def user_of(session: JsonObject) -> str | None:
     assert isinstance(tandem, Mapping)
     user_id: str | None = tandem["user_id"]
     return user_id
+
+
+def plan_of(session: JsonObject) -> str | None:
+    """The experiment plan under which a recorded conversation was."""
+    tandem = session.get("tandem")
+    assignment = tandem.get("assignment") if isinstance(tandem, Mapping) else None
+    return assignment["plan"] if isinstance(assignment, Mapping) else None
 
 
 def _speaker(known: Remember) -> SpeakerRecord:

@@ -282,7 +282,7 @@ class Listening:
     def _learn(self, measured: TurnProsody) -> UserScores:
         """Where the turn stands, judged before it is learnt from."""
         shared, scores = self._shared, self._scores(measured)
-        shared.history = replace(shared.history, user=(*shared.history.user, scores))
+        shared.history = shared.history.heard(scores)
         shared.speaker = shared.speaker.updated(measured.prosody, measured.weight)
         shared.speaker_range = shared.speaker_range.updated(measured)
         return scores

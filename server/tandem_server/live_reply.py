@@ -10,6 +10,7 @@ from typing import Final
 from tandem_models.prosody import INDEX, Prosody
 from tandem_models.signal import SAMPLE_RATE, WIRE_RATE
 from tandem_server import reply
+from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import ReplyMeasured
 from tandem_server.items import AnyItem, Item
 from tandem_server.manner_wire import MannerWire
@@ -199,11 +200,21 @@ def record(live: Reply, shared: SharedState, status: reply.Status, realised: Sco
         target_z=by_name(live.target) if live.asked else {},
         realised=features,
         strategy=tandem.strategy,
-        strategy_settings={"strength": tandem.strength, "features": tandem.features},
+        strategy_settings=_strategy_settings(tandem, shared),
         latencies=live.stages,
         status=_STATUS[status],
         flags=flags,
     )
+
+
+def _strategy_settings(tandem: TandemSettings, shared: SharedState) -> dict[str, object]:
+    """What the target was made with; a donor only where its targets were used."""
+    settings: dict[str, object] = {"strength": tandem.strength, "features": tandem.features}
+    if tandem.strengths:
+        settings["strengths"] = tandem.strengths
+    if tandem.strategy == "yoked":
+        settings["donor"] = shared.donor
+    return settings
 
 
 def cut_short(kept: TurnRecord, item: Item) -> TurnRecord | None:

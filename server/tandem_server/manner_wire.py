@@ -11,6 +11,7 @@ from tandem_server.contract import (
     AgentRealisedEvent,
     AgentTargetEvent,
     EntrainmentEvent,
+    EntrainmentMeasure,
     FeatureMeasure,
     LatencyEvent,
     PitchTrack,
@@ -18,7 +19,8 @@ from tandem_server.contract import (
 )
 from tandem_server.conversation_events import Send
 from tandem_server.shared_state import SharedState, by_name
-from tandem_server.stages.entrain import Scores
+from tandem_server.stages.entrain import History, Scores
+from tandem_server.stages.meter import readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,29 @@ class MannerWire:
                 exchange=exchange,
                 strategy=self.strategy,
                 features=measures,
+                measures=so_far(history),
             )
         )
+
+
+def so_far(history: History) -> list[EntrainmentMeasure]:
+    """What the meter reads, as `tandem.entrainment` says it."""
+    return [
+        EntrainmentMeasure(
+            measure=one.finding.measure,
+            responder=one.responder,
+            feature=one.feature,
+            n=one.finding.n,
+            effect=_rounded(one.finding.effect, 4),
+            p=_rounded(one.finding.p, 5),
+            p_adjusted=_rounded(one.p_adjusted, 5),
+        )
+        for one in readings(history.turns)
+    ]
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _measure(user: float | None, target: float | None, realised: float | None) -> FeatureMeasure:

@@ -34,6 +34,7 @@ from tandem_server.conversation_events import (
     KeepSettings,
     Listen,
     ListenOn,
+    LoadDonor,
     LoadSpeaker,
     News,
     PartialHeard,
@@ -93,7 +94,7 @@ class Session:
         self._limits = limits
         self._log = log.bind(session=session_id)
         names = {"recogniser": engines.recogniser.name, "voice_name": engines.voice.name}
-        self._conversation = Conversation(session_id, engines.agent, **names, tandem=tandem)
+        self._conversation = Conversation(session_id, engines.agent, **names, tandem=tandem, plan=engines.plan)
         if preset is not None:  # before anybody listens: session.created tells of it
             self._conversation.handle(ClientSent(SessionUpdateEvent(type="session.update", session=preset)), 0.0)
         self._audio = AudioInput()
@@ -216,11 +217,13 @@ class Session:
             self._last_audio = time.monotonic()
             begin, end = self._audio.heard - len(frame), self._audio.heard
             heard = self._echo.hear(frame)
-            audio = frame if self._conversation.session["tandem"]["echo"] == "hear" else heard.audio
+            hearing = self._conversation.session["tandem"]["echo"] == "hear"
+            audio = frame if hearing else heard.audio
             probability = self._detector.probability(audio)
+            measured = frame if hearing else self._audio.measure(heard.measurable)
             for turn in self._turns.values():
                 if turn.open:
-                    self._analyse(turn, turn.feed(begin, frame))
+                    self._analyse(turn, turn.feed(begin, frame, measured))
             self._tell(FrameHeard(end, probability, levels(audio), heard.echo, heard.alone))
             self._engines.meter.heard(len(frame))
             wait = self._audio_pace.take(len(frame) / SAMPLE_RATE, self._last_audio)
@@ -320,8 +323,8 @@ class Session:
                 self._write(self._keeper.keep(effect))
             case KeepSettings():
                 self._write(self._keeper.settings(self._conversation.session))
-            case LoadSpeaker():
-                self._spawn(self._keeper.load(effect.user_id))
+            case LoadSpeaker() | LoadDonor():
+                self._spawn(self._keeper.load(effect))
             case Arm():
                 self._deadlines.arm(effect.deadline, effect.seconds)
             case Disarm():
@@ -344,7 +347,7 @@ class Session:
             other.open = False
         turn = HeardTurn.begin(effect.turn, start, self._stream, self._conversation.pitch_range)
         self._turns[effect.turn] = turn
-        self._analyse(turn, turn.feed(start, audio))
+        self._analyse(turn, turn.feed(start, audio, self._audio.measured_since(start)))
 
     def _analyse(self, turn: HeardTurn, blocks: list[Block]) -> None:
         for block in blocks:

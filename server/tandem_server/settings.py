@@ -59,7 +59,7 @@ _HYSTERESIS: Final = 0.15
 """Silero's own distance between its two thresholds."""
 MOST_OUTPUT_TOKENS: Final = 4096
 """As OpenAI has it; "inf" is no bound."""
-_WHOLE: Final = frozenset({"turn_detection", "format", "tool_choice", "features"})
+_WHOLE: Final = frozenset({"turn_detection", "format", "tool_choice", "features", "strengths"})
 """Objects that a new value replaces whole: their fields make sense only together."""
 _DROPPED: Final = frozenset({"tracing", "prompt", "include", "reasoning", "truncation", "expires_at"})
 """Accepted because clients send them, and without effect here: the echo goes on saying what is in force."""
@@ -137,8 +137,10 @@ def merged(session: Wire, update: Update) -> Wire:
         fields.pop(fixed, None)
     _refuse_unsupported(fields)
     result = _deep_merge(session, _known(session, fields))
-    if isinstance(fields.get("tandem"), dict) and "events" not in fields["tandem"]:
-        result["tandem"]["events"] = True
+    if isinstance(fields.get("tandem"), dict):
+        result["tandem"]["assignment"] = session["tandem"]["assignment"]  # clients send back what they were shown
+        if "events" not in fields["tandem"]:
+            result["tandem"]["events"] = True
     for name, cleared in _CLEARED.items():
         result[name] = cleared if result[name] in (None, []) else result[name]
     heard, spoken = result["audio"]["input"], result["audio"]["output"]
@@ -239,10 +241,10 @@ def derived(session: Wire) -> Settings:
         first = error.errors(include_url=False)[0]
         where = ".".join(("session.tandem", *map(str, first["loc"])))
         raise ClientError(f"{where}: {first['msg']}", param=where) from None
-    unknown = sorted(set(tandem.features) - set(NAMES))
-    if unknown:
-        known = ", ".join(NAMES)
-        raise ClientError(f"unknown feature {unknown[0]!r}; known are {known}", param="session.tandem.features")
+    for field_name, named in (("features", tandem.features), ("strengths", tandem.strengths)):
+        if unknown := sorted(set(named) - set(NAMES)):
+            message = f"unknown feature {unknown[0]!r}; known are {', '.join(NAMES)}"
+            raise ClientError(message, param=f"session.tandem.{field_name}")
     detection = session["audio"]["input"]["turn_detection"]
     tools, choice, parallel = session["tools"], session["tool_choice"], session["parallel_tool_calls"]
     settings = Settings(
@@ -305,3 +307,11 @@ def _within(where: str, value: float, low: float, high: float) -> float:
     if not (math.isfinite(value) and low <= value <= high):
         raise ClientError(f"session.{where} must be between {low} and {high}, not {value}", param=f"session.{where}")
     return value
+
+
+def echo(session: Wire) -> RealtimeSessionCreateRequest | RealtimeTranscriptionSessionCreateRequest:
+    """The effective settings as the protocol's type, which leaves room for what is ours."""
+    visible = shown(session)
+    if visible["type"] == "transcription":
+        return RealtimeTranscriptionSessionCreateRequest.model_validate(visible)
+    return RealtimeSessionCreateRequest.model_validate(visible)

@@ -13,6 +13,7 @@ from tandem_models.normaliser import Normaliser
 from tandem_models.prosody import NAMES, Prosody
 from tandem_models.signal import SAMPLES_PER_MS
 from tandem_server.conversation_events import Send
+from tandem_server.experiment import Plan
 from tandem_server.items import AnyItem, Items
 from tandem_server.settings import Settings, Wire
 from tandem_server.stages.entrain import UNLIMITED, History, Reach, Scores
@@ -46,8 +47,12 @@ class SharedState:
     settings: Settings
     """The same, as an immutable snapshot."""
     voice: AgentVoice
+    plan: Plan | None = None
+    """The experiment's, if the server runs one"""
     items: Items = field(default_factory=Items)
     history: History = field(default_factory=History)
+    donor: str | None = None
+    """The conversation that `yoked` repeats"""
     speaker: Normaliser = field(default_factory=Normaliser.new)
     speaker_range: SpeakerRange = field(default_factory=SpeakerRange)
     heard: int = 0

@@ -119,7 +119,7 @@ class Speaking:
         if self.live or not (settings.create_response and settings.tandem.speculate):
             return []
         if paused.scores is not None:
-            history = replace(history, user=(*history.user, paused.scores))
+            history = history.heard(paused.scores)
         dropped = self.drop_draft()
         now = wish(self._shared, settings, history)
         self._draft = Draft(self._replies, replace(now, messages=(*now.messages, Message("user", paused.text))))
@@ -371,8 +371,7 @@ class Speaking:
         if live.measured is not None and live.measured.measured is not None:
             measured = live.measured.measured
             realised = self._shared.voice.normaliser.z(measured.prosody)
-            history = self._shared.history
-            self._shared.history = replace(history, agent=(*history.agent, realised))
+            self._shared.history = self._shared.history.said(realised)
             effects.append(live.manner.realised(measured, realised, live.measured.limits))
         effects += live.output.close(status)
         if realised is not None:

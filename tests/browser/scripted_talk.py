@@ -22,8 +22,11 @@ from pydantic import TypeAdapter
 from starlette.websockets import WebSocketDisconnect
 
 from tandem_models.prosody import FEATURES, NAMES
+from tandem_models.surrogates import MINIMUM
 from tandem_server import contract
 from tandem_server.errors import EngineError
+from tandem_server.manner_wire import so_far
+from tandem_server.stages.entrain import UNKNOWN, History, UserScores
 
 RATE: Final = 24_000
 FRAME: Final = RATE // 50
@@ -108,6 +111,7 @@ class Talk:
         self.open: str | None = None
         self.piece_from = 0
         self.turns = self.exchanges = 0
+        self.history = History()
         self.reply: asyncio.Task[None] | None = None
         self.texts: dict[str, str] = {}
         self.lengths: dict[str, float] = {}
@@ -333,7 +337,8 @@ class Talk:
             await self.send_audio(ids, pcm[:FRAME], number * FRAME)
 
     def target(self) -> dict[str, float | None]:
-        gain = {"neutral": 0.0, "match": 0.8, "rule": 0.55, "anti": -0.7}[self.tandem.strategy] * self.tandem.strength
+        gains = {"neutral": 0.0, "match": 0.8, "rule": 0.55, "anti": -0.7, "yoked": 0.0}
+        gain = gains[self.tandem.strategy] * self.tandem.strength
         moving = set(self.tandem.features)
         return {name: round(gain * self.level[name] if name in moving else 0.0, 3) for name in NAMES}
 
@@ -361,7 +366,17 @@ class Talk:
             for name in NAMES
             if not (name in {"jitter", "shimmer"} and self.turns % 4 == 3)
         }
-        await self.send("tandem.entrainment", exchange=self.exchanges, strategy=self.tandem.strategy, features=rows)
+        if self.heard_now:
+            self.history = self.history.heard(UserScores(UNKNOWN, tuple(self.level[name] for name in NAMES)))
+        self.history = self.history.said(tuple(z[name] for name in NAMES))
+        await self.send(
+            "tandem.entrainment",
+            exchange=self.exchanges,
+            strategy=self.tandem.strategy,
+            features=rows,
+            measures=[one.model_dump() for one in so_far(self.history)],
+            needed=MINIMUM,
+        )
         stages = {
             "end of turn": self.silence_ms,
             "recognition": 41.0,

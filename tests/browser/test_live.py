@@ -20,12 +20,12 @@ from playwright.async_api import Page, expect
 from tandem_models.signal import resample
 
 if __package__:
-    from ..e2e.serving import Served, serving
+    from ..e2e.serving import FAKES, Served, serving
     from .test_page import CHROMIUM, chromium, write_wav
 else:  # run as a command, for the picture
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from tests.browser.test_page import CHROMIUM, chromium, write_wav
-    from tests.e2e.serving import Served, serving
+    from tests.e2e.serving import FAKES, Served, serving
 
 pytestmark = [
     pytest.mark.browser,
@@ -86,6 +86,35 @@ async def test_a_recorded_voice_is_understood_answered_aloud_and_drawn(shared_da
             )
             assert await drawn(page, "#pitch") > 200
             assert await drawn(page, "#charts") > 200
+            assert complaints == []
+
+
+async def test_the_report_of_the_conversation_is_downloaded_and_can_be_read_without_the_server(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", **FAKES) as server:
+        async with chromium() as browser:
+            page = await browser.new_page()
+            await page.goto(server.http)
+            await expect(page.locator("#connection")).to_have_text("Connected")
+            await page.get_by_label("Message").fill("hello")
+            await page.keyboard.press("Enter")
+            await expect(page.locator("#report")).to_be_enabled(timeout=20_000)
+            async with page.expect_download() as arriving:
+                await page.get_by_role("button", name="Download report").click()
+            download = await arriving.value
+            file = tmp_path / download.suggested_filename
+            await download.save_as(file)
+
+            assert re.fullmatch(r"tandem-sess_[0-9a-f]+\.html", file.name)
+            complaints: list[str] = []
+            page.on("console", lambda said: complaints.append(said.text))
+            await page.goto(file.as_uri())
+            await expect(page.get_by_role("heading", level=1)).to_contain_text("Conversation sess_")
+            await expect(page.locator("svg").first).to_be_visible()
+            await page.goto(f"{server.http}/v1/conversations/{file.stem.removeprefix('tandem-')}/report")
+            await expect(page.get_by_role("heading", level=1)).to_contain_text("Conversation sess_")
+            # The policy lets its own style in: the verdict is larger than the text around it.
+            size = "(verdict) => getComputedStyle(verdict).fontSize"
+            assert await page.locator("p.verdict").evaluate(size) == "16px"
             assert complaints == []
 
 

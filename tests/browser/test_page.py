@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Download, Page, async_playwright, expect
 
+from tandem_models.prosody import NAMES
 from tandem_server.contract import TandemSettings
+from tandem_server.manner_wire import so_far
+from tandem_server.stages.entrain import UNKNOWN, History, UserScores
 
 from .scripted_server import ScriptedServer, serving
 from .scripted_talk import RATE, Script, Seen, tone
@@ -225,6 +228,38 @@ async def test_the_operators_settings_hold_until_the_person_chooses() -> None:
         asked = [event["session"]["tandem"] for event in visit.server.seen[-1].of("session.update")]
     assert not any({"strategy", "strength", "features"} & set(one) for one in asked[:-1])
     assert {"strategy", "user_id", "audio_frames"} == set(asked[-1])
+
+
+async def test_the_measures_say_what_holds_and_when_it_is_too_early_to_say() -> None:
+    async with visiting() as visit:
+        page = visit.page
+        await visit.connected()
+        await expect(page.locator("#report")).to_be_disabled()
+        found = [one.model_dump() for one in so_far(followed(20))]
+        render = "async (measures) => (await import('/measures.js')).renderMeasures({needed: 8, measures})"
+        await page.evaluate(render, found)
+        first = page.locator("#measures tbody td").first
+        await expect(first).to_have_class("towards")
+        await expect(first).to_contain_text(re.compile(r"^\+0\.\d\d.*n 20entrains"))
+        await expect(page.locator("#measures-enough")).to_contain_text("adjusted for every test")
+
+        await page.get_by_label("Message").fill("hello")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#measures-enough")).to_have_text(re.compile("^Not enough turns yet: a test takes 8"))
+        await expect(page.locator("#measures tbody tr")).to_have_count(8)
+        await expect(first).to_contain_text("of 8")
+        await expect(page.locator("#report")).to_be_enabled()
+        assert visit.complaints == []
+
+
+def followed(exchanges: int) -> History:
+    """An agent that follows its user in everything."""
+    dice, history = np.random.default_rng(1), History()
+    for _ in range(exchanges):
+        level = dice.normal(size=len(NAMES))
+        history = history.heard(UserScores(UNKNOWN, tuple(level.tolist())))
+        history = history.said(tuple((0.8 * level + 0.3 * dice.normal(size=len(NAMES))).tolist()))
+    return history
 
 
 # ---- sound in --------------------------------------------------------------------------------------------------------

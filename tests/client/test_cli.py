@@ -22,7 +22,7 @@ from tandem_client.errors import AudioUnusable, CannotTalk, NoAnswer
 from tandem_server import model_fetch
 from tandem_server.engines.espeak import CALIBRATED
 from tandem_server.errors import ConfigurationError
-from tandem_server.stages.entrain import STRATEGIES
+from tandem_server.stages.strategies import STRATEGIES
 
 RUNNER = CliRunner()
 MODEL = "vosk-model-small-en-us-0.15"

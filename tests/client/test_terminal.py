@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from tandem_client.actions import (
@@ -20,7 +21,7 @@ from tandem_client.actions import (
     ReplyEnded,
     UserText,
 )
-from tandem_client.terminal import Terminal
+from tandem_client.terminal import Terminal, so_far
 from tandem_server.contract import EntrainmentEvent, FeatureMeasure
 
 
@@ -87,6 +88,30 @@ def test_an_exchange_is_a_table_in_the_order_of_the_registry_with_missing_values
         ["Speaking", "rate", "+1.23", "-0.50", "–", "–"],
     ]
     assert lines[4].strip() == "voice: pitch clipped"
+
+
+def holding(n: int, *, p: float | None, feature: str = "pitch_mean", responder: str = "agent") -> dict[str, object]:
+    tested = {"effect": None if p is None else 0.5, "p": p, "p_adjusted": p}
+    return {"measure": "synchrony", "responder": responder, "feature": feature, "n": n, **tested}
+
+
+@pytest.mark.parametrize(
+    ("measures", "says"),
+    [
+        ([], []),
+        ([holding(3, p=None)], ["so far: 3 of the 8 exchanges that a test takes"]),
+        ([holding(9, p=0.2)], ["so far: no test of how the agent answers you holds, 9 exchanges"]),
+        (
+            [holding(9, p=0.012), holding(9, p=0.2, feature="rate"), holding(9, p=0.001, responder="user")],
+            ["so far: synchrony of pitch +0.50 (p 0.012), 9 exchanges"],
+        ),
+    ],
+)
+def test_what_holds_so_far_is_said_and_nothing_that_does_not(
+    measures: list[dict[str, object]], says: list[str]
+) -> None:
+    fields = {"event_id": "e", "exchange": 9, "strategy": "match", "features": {}, "measures": measures}
+    assert so_far(EntrainmentEvent.model_validate(fields)) == says
 
 
 def test_latency_is_one_line_in_the_servers_order() -> None:

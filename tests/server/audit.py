@@ -22,6 +22,7 @@ from tandem_server.conversation_events import (
     Hush,
     Listen,
     ListenOn,
+    LoadDonor,
     LoadSpeaker,
     Record,
     Send,
@@ -84,7 +85,7 @@ class Audit:
                 self.stopped.add(effect.reply)
             case Record():
                 self._place(effect)
-            case Arm() | Disarm() | Hush() | LoadSpeaker():
+            case Arm() | Disarm() | Hush() | LoadSpeaker() | LoadDonor():
                 pass
 
     def _place(self, effect: Record) -> None:

@@ -17,6 +17,7 @@ from tandem_server.contract import SessionPreset, TandemSettings
 from tandem_server.engines.fake_speech import buzz
 from tandem_server.engines.fakes import FakeRecogniser, FakeResponder, FakeVoice, FakeVoiceActivity
 from tandem_server.equipment import Engines, Limits
+from tandem_server.experiment import Plan
 from tandem_server.line import ConnectionLostError, Line, Message
 from tandem_server.metering import Meter, Unmetered
 from tandem_server.record.memory import MemoryStore
@@ -164,6 +165,7 @@ class Call:
         session_id: str = "sess_t",
         client: Client | None = None,
         preset: SessionPreset | None = None,
+        plan: Plan | None = None,
     ) -> None:
         self.client = client or Client()
         self.engines = Engines(
@@ -177,6 +179,7 @@ class Call:
             store or MemoryStore(),
             "test",
             meter or Unmetered(),
+            plan,
         )
         self.line = Line(self.client, limits.away if limits else 0.0)
         self.session = Session(

@@ -20,6 +20,7 @@ from tandem_server.conversation_events import (
     CallCame,
     ClientSent,
     Disarm,
+    DonorLoaded,
     DropReply,
     Effect,
     EndSpeech,
@@ -27,6 +28,7 @@ from tandem_server.conversation_events import (
     Finalise,
     Finalised,
     FrameHeard,
+    LoadDonor,
     LoadSpeaker,
     News,
     PhraseSpoken,
@@ -43,7 +45,9 @@ from tandem_server.conversation_events import (
     Think,
 )
 from tandem_server.engines.fakes import FakeVoice, spread
+from tandem_server.experiment import Plan
 from tandem_server.shared_state import AgentVoice
+from tandem_server.stages.entrain import Scores
 from tandem_server.stages.protocols import CallPiece, Transcript
 
 from .audit import Audit
@@ -53,9 +57,14 @@ SPEECH, SILENCE = 0.9, 0.05
 """Probabilities on either side of every threshold."""
 PHRASE: Final = WIRE_RATE
 """Samples of audio of every phrase the driver speaks: one second."""
-Waiting = Finalise | Think | Speak | EndSpeech | StopReply | Record | LoadSpeaker
+Waiting = Finalise | Think | Speak | EndSpeech | StopReply | Record | LoadSpeaker | LoadDonor
 
 USUAL: Final = Prosody((6.0, 4.0, 68.0, 10.0, -4.6, -2.4, 15.0, 1.5))
+
+
+def everywhere(value: float) -> Scores:
+    """The same score for every feature."""
+    return (value,) * len(NAMES)
 
 
 def spoke(prosody: Prosody = USUAL, voiced: float = 1.0) -> TurnProsody:
@@ -66,13 +75,14 @@ def spoke(prosody: Prosody = USUAL, voiced: float = 1.0) -> TurnProsody:
 class Driver:
     """One conversation and all that is around it."""
 
-    def __init__(self, tandem: TandemSettings | None = None) -> None:
+    def __init__(self, tandem: TandemSettings | None = None, plan: Plan | None = None) -> None:
         self.conversation = Conversation(
             "sess_t",
             AgentVoice.of(FakeVoice.calibration),
             recogniser="fake ears",
             voice_name="fake voice",
             tandem=tandem or TandemSettings(),
+            plan=plan,
         )
         self.audit = Audit()
         self.heard = 0
@@ -86,6 +96,8 @@ class Driver:
         """What the extractor will have found in the user's turn"""
         self.reply = "It is nice to hear you. Tell me more."
         """What the responder will say: two phrases"""
+        self.donor: tuple[Scores, ...] = (everywhere(0.5), everywhere(-0.25))
+        """What `yoked` will repeat"""
         self.calls: tuple[CallPiece, ...] = ()
         """What it will call after that, if it is offered any tools"""
         self.perform(self.conversation.start())
@@ -171,6 +183,8 @@ class Driver:
                 return [StoreReported(effect.turn.item_id)]
             case LoadSpeaker():
                 return [SpeakerLoaded(effect.user_id, None)]
+            case LoadDonor():
+                return [DonorLoaded(effect.donor or "sess_d", self.donor)]
 
     def settle(self) -> None:
         """Answer everything, oldest first, until nothing waits."""

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tandem_server import app as composition
-from tandem_server.app import addresses, create_app, serve
+from tandem_server.app import addresses, create_app, read_plan, serve
 from tandem_server.config import load
 from tandem_server.errors import ConfigurationError
 from tandem_server.model_fetch import Progress
@@ -67,3 +67,11 @@ async def test_the_rest_reference_comes_from_here_alone_and_under_the_policy(tmp
     for answer in (page, *files.values()):
         assert "default-src 'self'" in answer.headers["content-security-policy"]
         assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+def test_a_plan_that_cannot_be_read_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nowhere.json cannot be read \(No such file or directory\)"):
+        read_plan(tmp_path / "nowhere.json")
+    (tmp_path / "plan.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(ConfigurationError, match="is no text: it is a JSON file in UTF-8"):
+        read_plan(tmp_path / "plan.json")

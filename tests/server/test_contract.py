@@ -19,11 +19,13 @@ from tandem_server.contract import (
     AUDIO_FRAME_HEADER,
     AgentRealisedEvent,
     AgentTargetEvent,
+    Assignment,
     AudioFrame,
     ClientEvent,
     ClientSecretRequest,
     CreateResponseEvent,
     EntrainmentEvent,
+    EntrainmentMeasure,
     ExpiresAfter,
     FeatureMeasure,
     ItemReference,
@@ -41,9 +43,13 @@ from tandem_server.errors import ClientError
 TRACK = PitchTrack(start_ms=320, hop_ms=10, pitch=[1.5, None, -2.0])
 SOME: dict[str, float | None] = {name: None if name == "hnr" else 0.5 for name in NAMES}
 MEASURE = FeatureMeasure(user=1.0, target=None, realised=0.5, distance=0.5)
+SO_FAR = EntrainmentMeasure(
+    measure="synchrony", responder="agent", feature="rate", n=9, effect=0.4, p=0.03, p_adjusted=None
+)
 
 OURS: list[TandemModel] = [
     TandemSettings(strategy="anti", strength=0.5, features=["rate"], user_id="anna", audio_frames="binary"),
+    Assignment(plan="pilot", condition="still", session=2),
     TRACK,
     MEASURE,
     UserProsodyEvent(
@@ -54,7 +60,8 @@ OURS: list[TandemModel] = [
     AgentRealisedEvent(
         event_id="e", response_id="r", item_id="i", features=SOME, z=SOME, track=TRACK, limits=["no"]
     ),
-    EntrainmentEvent(event_id="e", exchange=3, strategy="match", features={"rate": MEASURE}),
+    SO_FAR,
+    EntrainmentEvent(event_id="e", exchange=3, strategy="match", features={"rate": MEASURE}, measures=[SO_FAR]),
     LatencyEvent(event_id="e", response_id="r", stages_ms={"total": 612.5}),
     ExpiresAfter(seconds=60),
     ClientSecretRequest(expires_after=ExpiresAfter(seconds=60)),

@@ -17,9 +17,11 @@ from tandem_server import reply
 from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import (
     Arm,
+    DonorLoaded,
     EndSpeech,
     Finalise,
     Finalised,
+    LoadDonor,
     LoadSpeaker,
     PartialHeard,
     Record,
@@ -59,7 +61,7 @@ CLIENT: dict[str, Callable[[Driver, int], object]] = {
     ),
     "strategy": lambda driver, n: driver.update(
         tandem={
-            "strategy": ("match", "anti", "rule", "neutral")[n % 4],
+            "strategy": ("match", "anti", "rule", "neutral", "yoked")[n % 5],
             "audio_frames": ("base64", "binary")[n % 2],
             "user_id": (None, "anna")[n % 2],
         }
@@ -111,6 +113,8 @@ def fail(driver: Driver, effect: Waiting) -> None:
             driver.tell(StoreReported(effect.turn.item_id, "full"))
         case LoadSpeaker():
             pass
+        case LoadDonor():
+            driver.tell(DonorLoaded(None, (), "none"))
 
 
 def step(driver: Driver, kind: str, number: int) -> None:
@@ -156,7 +160,8 @@ def at_rest(driver: Driver) -> None:
     assert driver.audit.listening == set()
     assert all(arm.seconds > 0 for arm in driver.all(Arm))
     opened, closed = (driver.events(f"response.output_item.{end}") for end in ("added", "done"))
-    assert [event["item"]["id"] for event in opened] == [event["item"]["id"] for event in closed]
+    ids = [sorted(event["item"]["id"] for event in end) for end in (opened, closed)]  # asides go on beside a reply
+    assert ids[0] == ids[1]
 
 
 @pytest.mark.parametrize("user", [None, "anna"])

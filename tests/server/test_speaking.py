@@ -8,6 +8,7 @@ import pytest
 
 from tandem_models.prosody import INDEX
 from tandem_models.signal import WIRE_RATE
+from tandem_models.surrogates import MINIMUM
 from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import (
     Arm,
@@ -201,6 +202,26 @@ def test_exchanges_are_counted_and_missing_stays_missing() -> None:
     assert [event["exchange"] for event in events] == [1, 2]
     assert events[0]["features"]["rate"]["user"] is None
     assert events[0]["features"]["rate"]["distance"] is None
+
+
+def test_the_measures_so_far_come_with_every_exchange_and_are_tested_once_there_are_enough() -> None:
+    driver = Driver()
+    for turn in range(MINIMUM):
+        driver.measured = spoke(high(4.0 + turn % 3))
+        driver.speak_turn()
+        driver.answer(Finalise, Record, Think, Speak, Speak)
+        driver.take(EndSpeech)
+        driver.tell(ReplyMeasured(turn, spoke(high(8.0 + turn % 3))))
+        driver.settle()
+    *early, last = driver.events("tandem.entrainment")
+
+    assert [event["measures"][0]["n"] for event in (*early, last)] == list(range(1, MINIMUM + 1))
+    assert all(one["effect"] is None and one["p_adjusted"] is None for event in early for one in event["measures"])
+    found = {(one["measure"], one["responder"], one["feature"]): one for one in last["measures"]}
+    followed = found["synchrony", "agent", "pitch_mean"]
+    assert followed["effect"] > 0.99 and followed["p_adjusted"] is not None
+    assert found["synchrony", "agent", "rate"]["effect"] is None  # it was always the same
+    assert last["needed"] == MINIMUM
 
 
 def test_the_latency_of_a_reply_adds_up() -> None:

@@ -45,6 +45,7 @@ import { NAMES } from "./features.js";
  * @property {string | null} output     Item that arriving audio belongs to.
  * @property {string | null} playing    Item that is being played.
  * @property {Turn[]} turns
+ * @property {import("./measures.js").SoFar | null} soFar  Measures of the whole conversation.
  * @property {{id: string, code: string | null, message: string}[]} problems
  */
 
@@ -58,6 +59,7 @@ export const EMPTY = Object.freeze({
   output: null,
   playing: null,
   turns: [],
+  soFar: null,
   problems: [],
 });
 
@@ -80,7 +82,7 @@ export function reduce(state, event) {
 const HANDLERS = {
   "session.created": (state, { session }) => {
     if (state.session?.id === session.id) return { ...state, session: asSession(session) }; // the same one goes on
-    const fresh = { ...state, session: asSession(session), speaking: null, pending: false, response: null, output: null };
+    const fresh = { ...state, session: asSession(session), speaking: null, pending: false, response: null, output: null, soFar: null };
     return state.session === null ? fresh : addNote(fresh, session.id, NEW_CONVERSATION);
   },
   "session.updated": (state, { session }) => ({ ...state, session: asSession(session, state.session?.id) }),
@@ -138,8 +140,10 @@ const HANDLERS = {
     const turns = state.turns.map((turn) => (turn.response === event.response_id ? { ...turn, realised } : turn));
     return { ...patch(state, event.item_id, { track }), turns };
   },
-  "tandem.entrainment": (state, event) =>
-    patchLastTurn(state, { measures: event.features, strategy: event.strategy }),
+  "tandem.entrainment": (state, event) => ({
+    ...patchLastTurn(state, { measures: event.features, strategy: event.strategy }),
+    soFar: { needed: event.needed, measures: event.measures ?? [] },
+  }),
   "tandem.latency": (state, event) => ({
     ...state,
     turns: state.turns.map((turn) => (turn.response === event.response_id ? { ...turn, latency: event.stages_ms } : turn)),
@@ -205,12 +209,12 @@ export function cutText(text, share) {
 
 /** The conversation as seen, for a file. @param {Conversation} state @param {object} about Engines, settings, times. */
 export function exportable(state, about) {
-  const { session, items, turns } = state;
+  const { session, items, turns, soFar } = state;
   const rows = turns.map((turn) => ({
     ...turn,
     z: Object.fromEntries(NAMES.map((name) => [name, measure(turn, name)])),
   }));
-  return { format: "tandem-page-1", ...about, session, items, turns: rows };
+  return { format: "tandem-page-1", ...about, session, items, turns: rows, soFar };
 }
 
 // ---- pieces of the handlers --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import { Connection, fetchJson } from "./connection.js";
 import { EMPTY, exportable, reduce } from "./conversation.js";
 import { KeptAudio } from "./kept.js";
 import { encode, fromBase64, SAMPLE_RATE, toBase64, toMs } from "./frame.js";
+import { renderMeasures } from "./measures.js";
 import * as panels from "./panels.js";
 import { keep, load, sessionUpdate } from "./settings.js";
 import { $, renderConnection, renderLevel, renderMicrophone, renderProblems, renderVoice, Transcript } from "./view.js";
@@ -55,6 +56,8 @@ function draw() {
   renderVoice(conversation, hearing());
   renderProblems(conversation.problems, (id) => dispatch({ type: "page.dismissed", id }));
   panels.renderInForce(conversation.session?.tandem);
+  renderMeasures(conversation.soFar);
+  $("report").disabled = conversation.soFar === null;
   panels.renderLatency(conversation.turns.findLast(({ latency }) => latency)?.latency ?? null);
   drawPitch();
 }
@@ -280,10 +283,28 @@ async function say(text) {
 function download() {
   const about = { startedAt, savedAt: new Date().toISOString(), engines, settings, microphone: microphone.settings() };
   const blob = new Blob([JSON.stringify(exportable(conversation, about), null, 1)], { type: "application/json" });
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob) });
-  link.download = `tandem-${about.savedAt.slice(0, 19).replaceAll(":", "")}.json`;
+  save(blob, `tandem-${about.savedAt.slice(0, 19).replaceAll(":", "")}.json`);
+}
+
+/** @param {Blob} blob @param {string} name */
+function save(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** The server's own, of the conversation as it was recorded. */
+async function downloadReport() {
+  const id = conversation.session?.id ?? "";
+  const problem = (/** @type {string} */ message) => dispatch({ type: "page.problem", id: "report", message });
+  try {
+    const headers = token() ? { Authorization: `Bearer ${token()}` } : undefined;
+    const answer = await fetch(`/v1/conversations/${encodeURIComponent(id)}/report`, { headers });
+    if (!answer.ok) return problem(`The report could not be made: ${answer.status} ${answer.statusText}`);
+    save(await answer.blob(), `tandem-${id}.html`);
+  } catch {
+    problem("The report could not be fetched: is the server still there?");
+  }
 }
 
 function listen() {
@@ -296,6 +317,7 @@ function listen() {
   $("interrupt").onclick = () => interrupt(true);
   $("unblock").onclick = () => loudspeaker.unlock();
   $("download").onclick = download;
+  $("report").onclick = downloadReport;
   $("notice-connection").querySelector("button").onclick = () => connection.connect(token());
   $("window").onchange = drawPitch;
   $("settings").oninput = changeSettings;

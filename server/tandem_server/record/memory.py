@@ -50,13 +50,16 @@ class MemoryStore:
         self._require_open()
         return self._conversations.get(conversation_id)
 
-    async def conversations(self, limit: int = 50, after: str | None = None) -> list[ConversationRecord]:
+    async def conversations(
+        self, limit: int = 50, after: str | None = None, user_id: str | None = None
+    ) -> list[ConversationRecord]:
         self._require_open()
         if after is not None and after not in self._conversations:
             raise unknown_cursor(after)
         newest = sorted(self._conversations.values(), key=lambda each: (each.started_at, each.id), reverse=True)
         start = 0 if after is None else [each.id for each in newest].index(after) + 1
-        return newest[start : start + limit]
+        mine = [one for one in newest[start:] if user_id is None or one.user_id == user_id]
+        return mine[:limit]
 
     async def load_speaker(self, user_id: str) -> SpeakerRecord | None:
         self._require_open()

@@ -117,8 +117,11 @@ class TurnStore(Protocol):
 
     async def conversation(self, conversation_id: str) -> ConversationRecord | None: ...
 
-    async def conversations(self, limit: int = 50, after: str | None = None) -> list[ConversationRecord]:
-        """Newest first; `after` is the id of the last one already seen, and a ClientError when it is not known."""
+    async def conversations(
+        self, limit: int = 50, after: str | None = None, user_id: str | None = None
+    ) -> list[ConversationRecord]:
+        """Newest first; `after` is the id of the last one already seen, and a ClientError when it is not known. Of one
+        user only, if one is named."""
 
     async def load_speaker(self, user_id: str) -> SpeakerRecord | None: ...
 

@@ -120,8 +120,12 @@ class Store:
         row = await self._read(lambda session: session.get(Conversation, conversation_id))
         return None if row is None else rows.conversation_record(row)
 
-    async def conversations(self, limit: int = 50, after: str | None = None) -> list[ConversationRecord]:
+    async def conversations(
+        self, limit: int = 50, after: str | None = None, user_id: str | None = None
+    ) -> list[ConversationRecord]:
         query = select(Conversation).order_by(Conversation.started_at.desc(), Conversation.id.desc()).limit(limit)
+        if user_id is not None:
+            query = query.where(Conversation.user_id == user_id)
         if after is not None:
             seen = await self.conversation(after)
             if seen is None:

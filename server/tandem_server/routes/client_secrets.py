@@ -65,7 +65,7 @@ def client_secret_routes(engines: Callable[[], Engines], kept: ClientSecrets, ta
 def _effective(engines: Engines, tandem: TandemSettings, session: SessionPreset | None) -> Json:
     """What a session opened so will say of itself. Raises ClientError when it cannot be had."""
     names = {"recogniser": engines.recogniser.name, "voice_name": engines.voice.name}
-    trial = Conversation(f"sess_{secrets.token_hex(8)}", engines.agent, **names, tandem=tandem)
+    trial = Conversation(f"sess_{secrets.token_hex(8)}", engines.agent, **names, tandem=tandem, plan=engines.plan)
     if session is not None:
         for effect in trial.handle(ClientSent(SessionUpdateEvent(type="session.update", session=session)), 0.0):
             if isinstance(effect, Send) and isinstance(effect.event, RealtimeErrorEvent):

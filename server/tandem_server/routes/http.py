@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 
 from tandem_server.equipment import Engines
 from tandem_server.record.records import ConversationRecord, TurnRecord
-from tandem_server.stages.entrain import STRATEGIES
+from tandem_server.stages.strategies import STRATEGIES
 
 Json = dict[str, Any]
 

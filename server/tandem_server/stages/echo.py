@@ -137,6 +137,11 @@ class Heard:
     alone: bool = False
     """And nobody else's; what sounds like one in `audio` is what could not be taken out."""
 
+    @property
+    def measurable(self) -> Audio:
+        """In which the user's voice can be measured: silence where only the agent's is heard."""
+        return np.zeros_like(self.audio) if self.alone else self.audio
+
 
 class EchoRemover:
     """One caller's. O(1) a frame; 0.5 ms more in a search. While nothing is played it costs nothing."""

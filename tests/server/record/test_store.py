@@ -152,3 +152,11 @@ async def test_closing_is_idempotent_and_final(store: TurnStore) -> None:
         await store.record_turn(turn())
     with pytest.raises(StoreError, match="closed"):
         await store.turns("c1")
+
+
+async def test_conversations_of_one_user_are_found_among_all(store: TurnStore) -> None:
+    for minutes, user in enumerate(("ada", "ben", "ada", "ada")):
+        await store.open_conversation(replace(conversation(f"c{minutes}", minutes), user_id=user))
+    assert [one.id for one in await store.conversations(user_id="ada")] == ["c3", "c2", "c0"]
+    assert [one.id for one in await store.conversations(1, "c3", "ada")] == ["c2"]
+    assert await store.conversations(user_id="eve") == []

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 import tandem_client
 from tandem_models.prosody import EXTRACTOR_VERSION
 from tandem_server.routes import problems
-from tandem_server.stages.entrain import STRATEGIES
+from tandem_server.stages.strategies import STRATEGIES
 
 from ...e2e.serving import FAKES, Served, eventually, serving
 from ...e2e.talking import calling
@@ -62,6 +62,20 @@ def test_conversations_come_newest_first(five: tuple[Served, list[str]]) -> None
 
     assert [one["id"] for one in listed["data"]] == ids[::-1]
     assert (listed["first_id"], listed["last_id"], listed["has_more"]) == (ids[-1], ids[0], False)
+
+
+def test_a_conversation_has_a_report_as_page_json_and_tables(five: tuple[Served, list[str]]) -> None:
+    served, ids = five
+    page = served.get(f"/v1/conversations/{ids[0]}/report")
+    assert page.headers["content-type"].startswith("text/html") and ids[0] in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    made = served.get(f"/v1/conversations/{ids[0]}/report?format=json").json()
+    assert (made["format"], made["conversation"]) == ("tandem-report-1", ids[0])
+    table = served.get(f"/v1/conversations/{ids[0]}/report?format=csv&table=turns")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert table.text.startswith("conversation,turn,role,") and len(table.text.splitlines()) == 1 + 8
+    assert served.get("/v1/conversations/nobody/report").status_code == 404
+    assert served.get(f"/v1/conversations/{ids[0]}/report?format=pdf").status_code == 422
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 100])
@@ -174,6 +188,7 @@ def test_openapi_page_describes_every_route(local_server: Served) -> None:
         "/v1/strategies",
         "/v1/conversations",
         "/v1/conversations/{conversation_id}",
+        "/v1/conversations/{conversation_id}/report",
         "/v1/realtime",
         "/v1/realtime/client_secrets",
         "/v1/realtime/sessions",

@@ -1,0 +1,1 @@
+"""Reports on recorded conversations: what is computed, and how it is shown."""
