@@ -78,6 +78,17 @@ class Finalised:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnJudged:
+    """How complete the turn sounded when the user fell silent."""
+
+    turn: int
+    pause: int
+    """Which of the turn's pauses this answers"""
+    complete: float
+    """Probability"""
+
+
+@dataclass(frozen=True, slots=True)
 class TextCame:
     """A piece of what to say."""
 
@@ -169,6 +180,7 @@ News = (
     | PartialHeard
     | TrackGrew
     | Finalised
+    | TurnJudged
     | ReplyNews
     | StoreReported
     | SpeakerLoaded
@@ -217,6 +229,15 @@ class Finalise:
 
     turn: int
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeTurn:
+    """Does the turn, from this sample to now, sound complete? Answer with TurnJudged where a model can tell."""
+
+    turn: int
+    pause: int
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +347,7 @@ Effect = (
     | Hush
     | Listen
     | Finalise
+    | JudgeTurn
     | ListenOn
     | Forget
     | Think

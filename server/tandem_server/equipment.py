@@ -17,6 +17,7 @@ from tandem_server.stages.protocols import (
     Recogniser,
     RecogniserStream,
     Responder,
+    TurnModel,
     Voice,
     VoiceActivity,
     VoiceActivityEngine,
@@ -64,6 +65,8 @@ class Engines:
     store: TurnStore
     software_version: str
     meter: Meter = field(default_factory=Unmetered)
+    turn_model: TurnModel | None = None
+    """Ends of turns are told by silence, words and prosody alone without one"""
 
     async def detector(self) -> VoiceActivity:
         """For one caller; to be released. Raises EngineUnavailable and EngineTimeout."""
@@ -86,6 +89,7 @@ class Engines:
             "asr": self.recogniser.name,
             "response": self.responder.name,
             "voice": self.voice.name,
+            "turn": self.turn_model.name if self.turn_model else "silence, words and melody",
         }
 
 

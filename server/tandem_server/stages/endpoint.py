@@ -31,6 +31,8 @@ from tandem_server.stages.pauses import PausePrior, SpeakerPauses
 
 LEAST: Final = 200 * SAMPLES_PER_MS
 """Samples of silence that always pass: shorter pauses are stop consonants and breaths."""
+LEAST_JUDGED: Final = 128 * SAMPLES_PER_MS
+"""The same where a turn model has heard the pause, which can tell them apart: three VAD frames and its answer."""
 
 _MELODIES: Final = ((-4.0, 2.0, 0.472, 0.247), (-0.5, 1.5, 0.139, 0.523), (3.5, 2.5, 0.362, 0.206))
 """Falling, level and rising: mean and standard deviation of `Ending.fall` in semitones (ours), and the share of
@@ -49,6 +51,9 @@ _LENGTHENING: Final = (0.4, -0.6)
 """Log ratio that says nothing, and per unit above it: every phrase ends long, and holds longest (size ours)."""
 _MOST: Final = 0.6
 """Log likelihood ratio of either of these two at most."""
+
+_SURE: Final = 0.99
+"""Probability beyond which no turn model is believed (ours): telephones and accents are not what it was trained on."""
 
 _HANGING_TEXT: Final = (
     "a an and are as at because but by can could for from had has have he her his i if in is it's its i'm "
@@ -69,6 +74,8 @@ class Evidence:
     stable: bool = True
     """The recogniser has not changed its mind about the last word it guessed before the pause: only then are its words
     believed."""
+    complete: float | None = None
+    """Probability that the turn is complete, from a turn model; None without one, or before it has answered"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,7 @@ class Cues:
     decay: float = 0.0
     lengthening: float = 0.0
     words: float = 0.0
+    turn_model: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,7 @@ def cues(evidence: Evidence) -> Cues:
         _linear(evidence.ending.decay, *_DECAY),
         _linear(evidence.ending.lengthening, *_LENGTHENING),
         _words(evidence.text) if evidence.stable else 0.0,
+        _turn_model(evidence.complete),
     )
 
 
@@ -132,6 +141,7 @@ def finished(evidence: Evidence, model: EndpointModel = SHIPPED) -> float:
         + weights.decay * said.decay
         + weights.lengthening * said.lengthening
         + weights.words * said.words
+        + weights.turn_model * said.turn_model
     )
 
 
@@ -147,8 +157,8 @@ def patience(
         return silence
     anybody = SpeakerPauses(model.pauses)
     risk = anybody.longer_than(silence / SAMPLES_PER_MS) * math.exp(finished(evidence, model))
-    most = max(limit or 0, silence)
-    least = min(LEAST, silence)
+    most = round(STRETCH * silence) if limit is None else max(limit, silence)
+    least = min(LEAST if evidence.complete is None else LEAST_JUDGED, silence)
     if risk >= 1.0:
         return least
     if risk <= 0.0:
@@ -178,6 +188,14 @@ def _words(text: str) -> float:
     switch, hold = ((1.0 - _MISHEARD) * _NOTICED * share + _MISHEARD * _BY_CHANCE for share in _HANGS)
     hangs = words[-1].strip(".,?!") in HANGING
     return math.log(switch / hold if hangs else (1.0 - switch) / (1.0 - hold))
+
+
+def _turn_model(complete: float | None) -> float:
+    """Its log odds at face value: it was trained on as many complete turns as others."""
+    if complete is None:
+        return 0.0
+    believed = min(max(complete, 1.0 - _SURE), _SURE)
+    return math.log(believed / (1.0 - believed))
 
 
 def _linear(value: float | None, neutral: float, slope: float) -> float:

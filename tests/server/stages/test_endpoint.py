@@ -15,6 +15,7 @@ from tandem_server.stages.cues import Ending
 from tandem_server.stages.endpoint import (
     HANGING,
     LEAST,
+    LEAST_JUDGED,
     SHIPPED,
     Cues,
     EndpointModel,
@@ -37,6 +38,31 @@ def model(ratio: float) -> EndpointModel:
 
 def ms(milliseconds: float) -> int:
     return round(milliseconds * SAMPLES_PER_MS)
+
+
+# The turn model -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("complete", "log_odds"),
+    [
+        (None, 0.0),
+        (0.5, 0.0),
+        (0.8, math.log(4.0)),
+        (0.2, -math.log(4.0)),
+        (0.99, math.log(99.0)),
+        (1.0, math.log(99.0)),  # nobody is surer than that
+        (0.0, -math.log(99.0)),
+    ],
+)
+def test_the_turn_model_is_taken_at_its_word_but_never_as_certain(complete: float | None, log_odds: float) -> None:
+    assert cues(Evidence("", complete=complete)).turn_model == pytest.approx(log_odds)
+    assert finished(Evidence("", complete=complete)) == pytest.approx(log_odds)
+
+
+def test_less_silence_is_enough_where_the_turn_model_has_heard_the_pause() -> None:
+    sure = model(1000.0)
+    assert patience(ms(500), Evidence(TEA), model=sure) == LEAST
+    assert patience(ms(500), Evidence(TEA, complete=0.5), model=sure) == LEAST_JUDGED
+    assert patience(ms(100), Evidence(TEA, complete=0.5), model=sure) == ms(100)  # nobody waits longer than asked
 
 
 # What the cues say --------------------------------------------------------------------------------------------------
