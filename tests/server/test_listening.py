@@ -256,9 +256,7 @@ def test_its_word_and_the_words_count_together_in_whichever_order_they_come(firs
 
 def silent_frames(news: TurnJudged) -> int:
     """How many pass before the turn is closed when this is told in the first and nothing else is known."""
-    driver = Driver()
-    driver.update(audio={"input": {"turn_detection": {"type": "semantic_vad"}}})
-    driver.hear(SPEECH, 20)
+    driver = speaking("semantic_vad")
     driver.hear(SILENCE)
     driver.tell(news)
     silent = 1

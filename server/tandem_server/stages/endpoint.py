@@ -13,8 +13,9 @@ meaning: the wait without evidence, shortened at equal risk, and stretched where
 The cues add up as in naive Bayes, each with its log likelihood ratio. **No number here was fitted to a recording.** The
 melody's come from the ToBI labels of the Columbia Games Corpus, 2186 switches and 5623 holds (Gravano 2009, table 6.1;
 Gravano & Hirschberg 2011), the words' from its judgements of completeness, as remembered; the other cues take their
-direction from there, as remembered too, and a modest size from us. `endpoint_fit.py` fits the weights and the pauses to
-conversations of one's own; `python -m tests.bench.endpointing` measures all of it.
+direction from there, as remembered too, and a modest size from us. A turn model, where there is one, adds its own log
+odds; it hears melody and words too, but to count those twice was measured to change nothing. `endpoint_fit.py` fits the
+weights and the pauses to conversations of one's own; `python -m tests.bench.endpointing` measures all of it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from tandem_server.stages.pauses import PausePrior, SpeakerPauses
 LEAST: Final = 200 * SAMPLES_PER_MS
 """Samples of silence that always pass: shorter pauses are stop consonants and breaths."""
 LEAST_JUDGED: Final = 128 * SAMPLES_PER_MS
-"""The same where a turn model has heard the pause, which can tell them apart: three VAD frames and its answer."""
+"""The same where a turn model has heard the pause and can tell them apart: about as soon as it can have answered."""
 
 _MELODIES: Final = ((-4.0, 2.0, 0.472, 0.247), (-0.5, 1.5, 0.139, 0.523), (3.5, 2.5, 0.362, 0.206))
 """Falling, level and rising: mean and standard deviation of `Ending.fall` in semitones (ours), and the share of
@@ -157,7 +158,7 @@ def patience(
         return silence
     anybody = SpeakerPauses(model.pauses)
     risk = anybody.longer_than(silence / SAMPLES_PER_MS) * math.exp(finished(evidence, model))
-    most = round(STRETCH * silence) if limit is None else max(limit, silence)
+    most = max(limit or 0, silence)
     least = min(LEAST if evidence.complete is None else LEAST_JUDGED, silence)
     if risk >= 1.0:
         return least
