@@ -109,7 +109,7 @@ class Session:
         """Those of the tasks that write"""
         self._deadlines = Deadlines(lambda deadline: self._tell(Expired(deadline)), self._spawn, self._outgoing)
         self._keeper = Keeper(engines.store, self._tell, self._log)
-        self._judging = Judging(engines.turn_model, self._tell, self._spawn)
+        self._judging = Judging(engines.turn_model, self._tell, self._spawn, self._log)
         self._messages = Messages(session_id)
         self._idle = asyncio.Event()
         self._last_message = self._last_audio = time.monotonic()

@@ -90,10 +90,9 @@ def _judged_policies(pauses: Sequence[Pause]) -> list[Policy]:
     if all(pause.complete is None for pause in pauses):
         return []
     heard, several = Heard.of(pauses), len({pause.dialogue for pause in pauses}) in range(2, 20)
-    limit_ms = _SEMANTIC_MS
     return [
         Policy(JUDGED, heard, judged=True),
-        Policy(f"{JUDGED}, to {limit_ms // 1000} s", heard, judged=True, limit_ms=limit_ms),
+        Policy(f"{JUDGED}, to {_SEMANTIC_MS // 1000} s", heard, judged=True, limit_ms=_SEMANTIC_MS),
         *(Policy(f"{JUDGED}, {late} ms late", heard, judged=True, late_ms=late) for late in (64, 128)),
         Policy("turn model, no voice", heard.without("voice"), judged=True),
         Policy("turn model, no words", heard.without("words"), judged=True),
@@ -107,33 +106,34 @@ def describe(name: str, pauses: Sequence[Pause], all_: Sequence[Policy]) -> None
     ends = sum(pause.end for pause in pauses)
     dialogues = len({pause.dialogue for pause in pauses})
     print(f"\n{name}: {dialogues} recordings, {ends} ends of turns, {len(pauses) - ends} held pauses")
-    print(f"{'':22}  cut off %       wait ms at ends\n{'':22}pauses turns   mean    p50    p90")
-    compared = [policy for policy in all_ if policy.name in ("fixed silence", "endpoint", JUDGED)]
     if any(pause.complete is not None for pause in pauses):
         print(cost(pauses))
-    for policy in compared:
+    print(f"{'':28}  cut off %       wait ms at ends\n{'':28}pauses turns   mean    p50    p90")
+    compared = [policy for policy in all_ if policy.name in ("fixed silence", "endpoint", JUDGED)]
+    stretched = f"to {_SEMANTIC_MS // 1000} s"
+    for policy in (*compared, *(policy for policy in all_ if policy.name.endswith(stretched))):
         for silence in SHOWN:
             print(_row(f"{policy.name}, {silence} ms", policy.curve, silence))
     fixed = all_[0].curve
     for rate in _RATES:
         print(f"\nmean wait in ms at no more {rate} cut off than by a fixed silence of")
-        print(f"{'':22}" + "".join(f"{silence:8}" for silence in SILENCES))
+        print(f"{'':28}" + "".join(f"{silence:8}" for silence in SILENCES))
         table = [(policy.name, savings(fixed, policy.curve, SILENCES, rate)) for policy in all_]
-        print(f"{'(cut off, %)':22}" + "".join(f"{100 * one.share:8.1f}" for one in table[0][1]))
+        print(f"{'(cut off, %)':28}" + "".join(f"{100 * one.share:8.1f}" for one in table[0][1]))
         for title, row in table:
-            print(f"{title:22}" + "".join(f"{one.policy_ms:8.0f}" for one in row))
+            print(f"{title:28}" + "".join(f"{one.policy_ms:8.0f}" for one in row))
         for title, row in table[1 : len(compared)]:
-            print(f"{f'{title} saves':22}" + "".join(f"{one.saved_ms:8.0f}" for one in row))
+            print(f"{f'{title} saves':28}" + "".join(f"{one.saved_ms:8.0f}" for one in row))
             if dialogues > 1:  # one recording drawn again is the same recording
                 for side, key in (("  95 % from", "low_ms"), ("  to", "high_ms")):
-                    print(f"{side:22}" + "".join(f"{getattr(one, key):8.0f}" for one in row))
+                    print(f"{side:28}" + "".join(f"{getattr(one, key):8.0f}" for one in row))
     if len(fixed.speakers) >= _SPEAKERS:
         print(
             f"\nheld pauses cut off, %, of the unluckiest tenth of {len(fixed.speakers)} speakers, at the same of all"
         )
         for policy in all_[:4]:
             shares = [float(fixed.points("pauses")[0][at(silence)]) for silence in SILENCES]
-            print(f"{policy.name:22}" + "".join(f"{100 * policy.curve.unluckiest(share):8.1f}" for share in shares))
+            print(f"{policy.name:28}" + "".join(f"{100 * policy.curve.unluckiest(share):8.1f}" for share in shares))
 
 
 def figures(all_: Sequence[Policy]) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _row(name: str, curve: Curve, silence: int) -> str:
     pauses, turns = (float(curve.points(rate)[0][place]) for rate in _RATES)
     waits = curve.waits[place]
     median, late = np.quantile(waits, (0.5, 0.9))
-    return f"{name:22}{100 * pauses:6.1f}{100 * turns:6.1f}{waits.mean():7.0f}{median:7.0f}{late:7.0f}"
+    return f"{name:28}{100 * pauses:6.1f}{100 * turns:6.1f}{waits.mean():7.0f}{median:7.0f}{late:7.0f}"
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from tandem_server.engines.fakes import FakeTurnModel
 from tandem_server.errors import EngineError
 from tandem_server.judging import Judging
 
+from .callers import LOG
+
 FRAME_BYTES = 2 * VAD_FRAME * 3 // 2
 """A VAD frame at the rate of the wire"""
 
@@ -45,7 +47,7 @@ class Asked:
     def __init__(self, model: FakeTurnModel | None) -> None:
         self.told: list[TurnJudged] = []
         self.tasks: list[asyncio.Task[None]] = []
-        self.judging = Judging(model, self.told.append, self.spawn)
+        self.judging = Judging(model, self.told.append, self.spawn, LOG)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         self.tasks.append(asyncio.create_task(work))
