@@ -210,12 +210,12 @@ def test_who_ends_turns_by_hand_is_not_judged() -> None:
 @pytest.mark.parametrize(
     ("complete", "frames"),
     [
-        (0.99, 4),  # log odds 4.595: every pause is an end, and 128 ms always pass
+        (0.99, 4),  # taken for .92, 11.5 times .381: every pause is an end, and 128 ms always pass
         (0.8, 4),  # four times .381 is more than 1
         (0.6, 11),  # 57.1 % of pauses are longer: .180 deviations of .738 below 400 ms, 350 ms; the nearest is 352
         (0.5, 16),  # it cannot tell: 500 ms
         (0.4, 20),  # 25.4 %: 653 ms
-        (0.01, 89),  # .385 %: 2.666 deviations, 2861 ms
+        (0.1, 45),  # 4.24 %: 1.724 deviations, 1428 ms
     ],
 )
 def test_what_the_turn_model_says_decides_how_long_to_wait(complete: float, frames: int) -> None:

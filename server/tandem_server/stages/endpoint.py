@@ -53,8 +53,9 @@ _LENGTHENING: Final = (0.4, -0.6)
 _MOST: Final = 0.6
 """Log likelihood ratio of either of these two at most."""
 
-_SURE: Final = 0.99
-"""Probability beyond which no turn model is believed (ours): telephones and accents are not what it was trained on."""
+_SURE: Final = 0.92
+"""Probability beyond which a turn model is not believed, though it often says .98: smart-turn is right in so many of
+12,612 clips of its own test data (on telephones .89; C. Sripadi, 2026)"""
 
 _HANGING_TEXT: Final = (
     "a an and are as at because but by can could for from had has have he her his i if in is it's its i'm "
@@ -192,7 +193,7 @@ def _words(text: str) -> float:
 
 
 def _turn_model(complete: float | None) -> float:
-    """Its log odds at face value: it was trained on as many complete turns as others."""
+    """Its log odds at face value, up to what it can know: it was trained on about as many complete turns as others."""
     if complete is None:
         return 0.0
     believed = min(max(complete, 1.0 - _SURE), _SURE)
