@@ -114,7 +114,7 @@ def test_an_answer_of_the_turn_model_counts_from_the_frame_after_it_and_not_befo
     asked = replace(pause(None), since=1.0, asked=1.096, complete=0.99, took_ms=60.0)
     assert asked.answered_ms == pytest.approx(160.0)
     heard = Heard([asked], [Evidence("", complete=0.99)])
-    assert Policy("", heard, judged=True).waits(500) == pytest.approx([160.0])  # sure of the end: at once
-    assert Policy("", heard, judged=True, late_ms=100.0).waits(500) == pytest.approx([260.0])
+    assert Policy("", heard, judged=True).waits(300) == pytest.approx([160.0])  # sure of the end: at once
+    assert Policy("", heard, judged=True, late_ms=100.0).waits(300) == pytest.approx([260.0])
     assert Policy("", heard, judged=True).waits(150) == pytest.approx([150.0])  # too late to matter
     assert Policy("", heard).waits(500) == pytest.approx([500.0])  # nobody asked

@@ -210,8 +210,8 @@ def test_who_ends_turns_by_hand_is_not_judged() -> None:
 @pytest.mark.parametrize(
     ("complete", "frames"),
     [
-        (0.99, 4),  # taken for .92, 11.5 times .381: every pause is an end, and 128 ms always pass
-        (0.8, 4),  # four times .381 is more than 1
+        (0.99, 6),  # taken for .92, 11.5 times .381: every pause is an end, and 200 of 500 ms always pass
+        (0.8, 6),  # four times .381 is more than 1
         (0.6, 11),  # 57.1 % of pauses are longer: .180 deviations of .738 below 400 ms, 350 ms; the nearest is 352
         (0.5, 16),  # it cannot tell: 500 ms
         (0.4, 20),  # 25.4 %: 653 ms

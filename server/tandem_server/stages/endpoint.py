@@ -35,6 +35,10 @@ LEAST: Final = 200 * SAMPLES_PER_MS
 LEAST_JUDGED: Final = 128 * SAMPLES_PER_MS
 """The same where a turn model has heard the pause and can tell them apart: about as soon as it can have answered."""
 
+LEAST_SHARE: Final = 0.4
+"""And of the silence that the session asks for: who asks for much wants patience, however sure a model is (ours; of the
+default of 500 ms the same 200)."""
+
 _MELODIES: Final = ((-4.0, 2.0, 0.472, 0.247), (-0.5, 1.5, 0.139, 0.523), (3.5, 2.5, 0.362, 0.206))
 """Falling, level and rising: mean and standard deviation of `Ending.fall` in semitones (ours), and the share of
 switches and of holds that end so. Falling is L-L%; level is H-L%, !H-L% and no boundary tone; rising is H-H%, L-H%."""
@@ -160,7 +164,7 @@ def patience(
     anybody = SpeakerPauses(model.pauses)
     risk = anybody.longer_than(silence / SAMPLES_PER_MS) * math.exp(finished(evidence, model))
     most = max(limit or 0, silence)
-    least = min(LEAST if evidence.complete is None else LEAST_JUDGED, silence)
+    least = min(LEAST if evidence.complete is None else max(LEAST_JUDGED, round(LEAST_SHARE * silence)), silence)
     if risk >= 1.0:
         return least
     if risk <= 0.0:

@@ -60,9 +60,15 @@ def test_the_turn_model_is_taken_at_its_word_as_far_as_it_is_right(complete: flo
 
 def test_less_silence_is_enough_where_the_turn_model_has_heard_the_pause() -> None:
     sure = model(1000.0)
-    assert patience(ms(500), Evidence(TEA), model=sure) == LEAST
-    assert patience(ms(500), Evidence(TEA, complete=0.5), model=sure) == LEAST_JUDGED
+    assert patience(ms(300), Evidence(TEA), model=sure) == LEAST
+    assert patience(ms(300), Evidence(TEA, complete=0.5), model=sure) == LEAST_JUDGED
     assert patience(ms(100), Evidence(TEA, complete=0.5), model=sure) == ms(100)  # nobody waits longer than asked
+
+
+def test_a_session_that_asks_for_patience_keeps_some_of_it_however_sure_the_turn_model_is() -> None:
+    sure = model(1000.0)
+    assert patience(ms(500), Evidence(TEA, complete=1.0), model=sure) == ms(200)
+    assert patience(ms(2000), Evidence(TEA, complete=1.0), model=sure) == ms(800)
 
 
 # What the cues say --------------------------------------------------------------------------------------------------
