@@ -29,6 +29,7 @@ from tandem_server.engines.fakes import FakeVoiceActivity
 from tandem_server.engines.recognisers import make_recogniser
 from tandem_server.engines.responders import make_responder
 from tandem_server.engines.silero import Silero
+from tandem_server.engines.turn_models import make_turn_model
 from tandem_server.engines.voices import make_voice
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ConfigurationError
@@ -52,6 +53,7 @@ from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import VoiceActivityEngine
 from tandem_server.telemetry import Log, LoopLag, configure_logging
 from tandem_server.tls import check_tls
+from tandem_server.turn_model_fetch import prepare_turn_model
 from tandem_server.workers import Workers
 
 Say = Callable[[str], None]
@@ -90,13 +92,15 @@ async def make_engines(config: Config) -> Engines:
     key = config.api_key.get_secret_value() if config.api_key else os.environ.get("OPENAI_API_KEY")
     responder = make_responder(config.response, api_key=key)
     vad: VoiceActivityEngine = Silero() if config.vad == "silero" else FakeVoiceActivity()
-    workers = Workers(config.workers)
-    begun = (_warm(vad), recogniser.start(), voice.start(), workers.start())
+    turn_model, workers = make_turn_model(config.turn_model, config.models_dir), Workers(config.workers)
+    judges = [turn_model] if turn_model else []
+    begun = (_warm(vad), recogniser.start(), voice.start(), workers.start(), *(one.start() for one in judges))
     opened, *started = await asyncio.gather(open_store(config.database), *begun, return_exceptions=True)
     failures = [result for result in (opened, *started) if isinstance(result, BaseException)]
     store = None if isinstance(opened, BaseException) else opened
     if store is None or failures:  # leave nothing of those that did start
         closing = [one.close() for one in (vad, recogniser, responder, voice, workers)]
+        closing += [one.close() for one in judges]
         await asyncio.gather(*closing, *([store.close()] if store else []), return_exceptions=True)
         raise failures[0]
     normal = voice.calibration.mean
@@ -104,7 +108,8 @@ async def make_engines(config: Config) -> Engines:
     agent = AgentVoice(agent.normaliser, reach_of(agent.normaliser, normal))
     pitch = normal["pitch_mean"]
     heard_in = UNKNOWN_RANGE if pitch is None else voice_range(pitch)
-    return Engines(vad, recogniser, responder, voice, agent, heard_in, workers, store, software_version(), plan=plan)
+    made = Engines(vad, recogniser, responder, voice, agent, heard_in, workers, store, software_version(), plan=plan)
+    return replace(made, turn_model=turn_model)
 
 
 def read_plan(path: Path) -> Plan:
@@ -139,6 +144,8 @@ async def close_engines(engines: Engines) -> None:
     await asyncio.gather(
         engines.vad.close(), engines.recogniser.close(), engines.responder.close(), engines.voice.close()
     )
+    if engines.turn_model is not None:
+        await engines.turn_model.close()
     await engines.workers.close()
     await engines.store.close()
 
@@ -265,6 +272,8 @@ def serve(
     check_tls(config.tls_certificate, config.tls_key)
     if config.asr == "auto":
         prepare_default_model(config.models_dir, download=config.fetch_models, say=say, progress=progress)
+    if config.turn_model == "auto":
+        prepare_turn_model(config.models_dir, download=config.fetch_models, say=say)
     listener = _bind(config.host, config.port)
     host, port = listener.getsockname()[:2]
     log = configure_logging(config.log_level, speech=config.log_speech)

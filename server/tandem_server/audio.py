@@ -15,8 +15,9 @@ from tandem_models.signal import SAMPLE_RATE, VAD_FRAME, Audio, exact_div
 from tandem_server.errors import ClientError
 from tandem_server.formats import CODINGS, AudioFormat, Decoder
 
-REMEMBERED: Final = 7 * SAMPLE_RATE // VAD_FRAME
-"""Frames kept for turns that begin in the past: the longest padding (5 s), an onset, and the pause before a resume."""
+REMEMBERED: Final = 8 * SAMPLE_RATE // VAD_FRAME
+"""Frames kept for turns that begin in the past, which takes 7 s (the longest padding of 5 s, an onset, and the pause
+before a resume), and for the turn model, which hears 8 s."""
 _LARGE: Final = 256 * 1024
 """Characters of base64 that take 0.5 ms"""
 

@@ -54,8 +54,10 @@ class Config(BaseSettings):
     """Of the chat endpoint; OPENAI_API_KEY serves too"""
     voice: str = "espeak"
     vad: Literal["silero", "fake"] = "silero"
+    turn_model: str = "auto"
+    """auto (the one that was fetched, if any), off, or the path of an ONNX file"""
     fetch_models: bool = True
-    """Fetch the small English recogniser when it is missing and the network lets it"""
+    """Fetch the small English recogniser and the turn model when they are missing and the network lets it"""
     workers: int = Field(default=min(2, os.cpu_count() or 1), ge=1, le=64)
     """Prosody processes"""
     max_sessions: int = Field(default=16, ge=1)

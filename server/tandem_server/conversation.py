@@ -41,6 +41,7 @@ from tandem_server.conversation_events import (
     TextEnded,
     TextFailed,
     TrackGrew,
+    TurnJudged,
     VoiceFailed,
 )
 from tandem_server.errors import ClientError
@@ -147,6 +148,9 @@ class Conversation:
                 return self._noticed(listening.track(news))
             case Finalised():
                 return self._noticed(listening.finalised(news))
+            case TurnJudged():
+                listening.judged(news)
+                return []
             case Stalled():
                 return self._noticed(listening.stalled())
             case (

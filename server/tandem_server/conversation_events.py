@@ -81,6 +81,17 @@ class Finalised:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnJudged:
+    """How complete the turn sounded when the user fell silent."""
+
+    turn: int
+    pause: int
+    """Which of the turn's pauses this answers"""
+    complete: float
+    """Probability"""
+
+
+@dataclass(frozen=True, slots=True)
 class TextCame:
     """A piece of what to say."""
 
@@ -183,6 +194,7 @@ News = (
     | PartialHeard
     | TrackGrew
     | Finalised
+    | TurnJudged
     | ReplyNews
     | StoreReported
     | SpeakerLoaded
@@ -232,6 +244,15 @@ class Finalise:
 
     turn: int
     generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeTurn:
+    """Does the turn, from this sample to now, sound complete? Answer with TurnJudged where a model can tell."""
+
+    turn: int
+    pause: int
+    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +374,7 @@ Effect = (
     | Hush
     | Listen
     | Finalise
+    | JudgeTurn
     | ListenOn
     | Forget
     | Think

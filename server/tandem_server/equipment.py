@@ -18,6 +18,7 @@ from tandem_server.stages.protocols import (
     Recogniser,
     RecogniserStream,
     Responder,
+    TurnModel,
     Voice,
     VoiceActivity,
     VoiceActivityEngine,
@@ -67,6 +68,8 @@ class Engines:
     meter: Meter = field(default_factory=Unmetered)
     plan: Plan | None = None
     """Of the experiment that is run"""
+    turn_model: TurnModel | None = None
+    """Ends of turns are told by silence, words and prosody alone without one"""
 
     async def detector(self) -> VoiceActivity:
         """For one caller; to be released. Raises EngineUnavailable and EngineTimeout."""
@@ -89,6 +92,7 @@ class Engines:
             "asr": self.recogniser.name,
             "response": self.responder.name,
             "voice": self.voice.name,
+            "turn": self.turn_model.name if self.turn_model else "silence, words and melody",
         }
 
 

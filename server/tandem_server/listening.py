@@ -18,12 +18,14 @@ from tandem_server.conversation_events import (
     Finalised,
     Forget,
     FrameHeard,
+    JudgeTurn,
     Listen,
     ListenOn,
     PartialHeard,
     Record,
     Remember,
     TrackGrew,
+    TurnJudged,
 )
 from tandem_server.errors import ClientError
 from tandem_server.items import Item
@@ -165,9 +167,17 @@ class Listening:
             return effects + self._complete(news.turn, user)
         voice = ending(news.measured.track, news.measured.loudness) if news.measured else UNHEARD
         text = news.transcript.text if news.transcript else ""
-        self._evidence = Evidence(text, voice, kept(user.last_words, text.split())) if news.transcript else None
+        complete = self._evidence.complete if self._evidence else None
+        if news.transcript:
+            self._evidence = Evidence(text, voice, kept(user.last_words, text.split()), complete)
         scores = self._scores(news.measured) if news.measured else None
         return [*effects, UserPaused(text, scores)] if text else effects
+
+    def judged(self, news: TurnJudged) -> None:
+        """The turn model has heard a pause; its word counts in that pause only."""
+        user, state = self._turns.get(news.turn), self._state
+        if isinstance(state, turn.Pausing) and state.turn == news.turn and user and user.pauses == news.pause:
+            self._evidence = replace(self._evidence or Evidence(""), complete=news.complete)
 
     def expired(self, number: int) -> list[Effect | Notice]:
         """The words of a closed turn did not come in time, or it was not recorded in time."""
@@ -198,6 +208,8 @@ class Listening:
         before = self._state
         self._state, wanted = turn.step(before, event, settings)
         effects: list[Effect | Notice] = []
+        if isinstance(before, turn.Hearing) and isinstance(self._state, turn.Pausing):
+            effects += self._fell_silent(self._state.turn)
         for effect in wanted:
             match effect:
                 case turn.OpenTurn():
@@ -228,6 +240,12 @@ class Listening:
         self._turns[opened.turn] = user
         effects: list[Effect | Notice] = [user.wire.started(milliseconds(start))] if user.announced else []
         return [*effects, UserBegan(), Listen(opened.turn, start)]
+
+    def _fell_silent(self, number: int) -> list[Effect | Notice]:
+        """Ask at once: the answer takes a while, and no silence is needed to hear how a voice ended."""
+        user, self._evidence = self._turns[number], None
+        user.pauses += 1
+        return [] if self._shared.settings.turn.manual else [JudgeTurn(number, user.pauses, user.start)]
 
     def _settle(self, number: int) -> list[Effect | Notice]:
         user = self._turns[number]

@@ -31,6 +31,7 @@ from tandem_server.conversation_events import (
     Forget,
     FrameHeard,
     Hush,
+    JudgeTurn,
     KeepSettings,
     Listen,
     ListenOn,
@@ -51,6 +52,7 @@ from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ClientError, EngineError, ProtocolViolation, first_cause
 from tandem_server.formats import AudioFormat
 from tandem_server.hearing import HeardTurn, Pause
+from tandem_server.judging import Judging
 from tandem_server.keeping import Keeper, conversation_record
 from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
 from tandem_server.outgoing import Messages, Outgoing
@@ -108,6 +110,7 @@ class Session:
         """Those of the tasks that write"""
         self._deadlines = Deadlines(lambda deadline: self._tell(Expired(deadline)), self._spawn, self._outgoing)
         self._keeper = Keeper(engines.store, self._tell, self._log)
+        self._judging = Judging(engines.turn_model, self._tell, self._spawn, self._log)
         self._messages = Messages(session_id)
         self._idle = asyncio.Event()
         self._last_message = self._last_audio = time.monotonic()
@@ -307,6 +310,8 @@ class Session:
                 turn = self._turns[effect.turn]
                 pause = turn.pause(effect.generation)
                 self._spawn(self._finalise(turn, pause)).add_done_callback(lambda _: pause.drop())
+            case JudgeTurn():
+                self._judging.ask(effect, self._audio)
             case Forget():
                 self._forget(effect.turn)
             case Think():

@@ -64,6 +64,8 @@ class UserTurn:
     """`speech_started` was sent, so that `speech_stopped` must be"""
     generation: int = 0
     """Pauses finalised so far"""
+    pauses: int = 0
+    """How often the user fell silent, however briefly"""
     settled: bool = False
     """Nothing has been said since the last Finalise"""
     result: Finalised | None = None

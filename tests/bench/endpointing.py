@@ -6,7 +6,8 @@ knob, `silence_duration_ms`, is turned from 100 ms to 3 s; each place of it is a
 and the share of held pauses (or of turns) in which the speaker would have been cut off. Prints the endpoint of
 `stages/endpoint.py` beside fixed silence, what each cue and the adaptation to the speaker contribute, and what fitting
 to the other dialogues would give; and the same, without the voice, on the word times of `endpointing_words.py`.
-Nothing that is shipped was fitted to these recordings.
+Nothing that is shipped was fitted to these recordings. Where the turn model is fetched (or named with --turn-model), it
+is asked too, and its answer counts no sooner than the server would have it.
 
 Listening takes minutes and is kept in `--cache`, so that the curve is drawn in seconds; `--again` listens once more.
 Waits are those of the model, to the millisecond; the server rounds them to frames of 32 ms.
@@ -25,20 +26,24 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from tandem_server.config import default_data_dir
+from tandem_server.engines.turn_models import make_turn_model
 from tandem_server.stages.endpoint_fit import fit
 
 from .endpointing_curves import KNOB, SILENCES, Curve, Heard, Policy, Rate, Saving, at, savings
 from .endpointing_data import CORPORA, Pause, collect, load, save
+from .endpointing_model import cost, judged
 from .endpointing_words import map_task
 
 SHOWN: Final = (200, 350, 500, 800, 1200)
+JUDGED: Final = "turn model"
 CUES: Final = ("fall", "decay", "lengthening", "words", "stability")
 _RATES: Final[tuple[Rate, ...]] = ("pauses", "turns")
 _WORDS: Final = "maptask"
@@ -49,20 +54,25 @@ _SEMANTIC_MS: Final = 4000
 """The longest wait of semantic_vad at its default eagerness"""
 
 
-def pauses_of(name: str, data: Path, cache: Path, again: bool) -> list[Pause]:
+def pauses_of(name: str, data: Path, cache: Path, again: bool, turn_model: str = "off") -> list[Pause]:
     """From the cache, or from the recordings."""
     kept = cache / f"{name}.jsonl"
     if again or not kept.is_file():
         save(map_task(data) if name == _WORDS else asyncio.run(collect(name, data)), kept)
-    return load(kept)
+    pauses = load(kept)
+    model = make_turn_model(turn_model, default_data_dir() / "models") if name != _WORDS else None
+    if model is not None and all(pause.complete is None for pause in pauses):
+        save(judged(name, data, pauses, model), kept)
+    return load(kept) if model is not None else [replace(pause, complete=None) for pause in pauses]
 
 
 def policies(pauses: Sequence[Pause]) -> list[Policy]:
-    """All that are compared, fixed silence first and the shipped endpoint second."""
-    heard = Heard.of(pauses)
+    """All that are compared: fixed silence first, then the shipped endpoint, then the same with the turn model."""
+    heard = Heard.of([replace(pause, complete=None) for pause in pauses])
     found = [
         Policy("fixed silence", heard, fixed=True),
         Policy("endpoint", heard),
+        *_judged_policies(pauses),
         Policy(f"up to {_SEMANTIC_MS // 1000} s", heard, limit_ms=_SEMANTIC_MS),
         Policy("not adapting", heard, adapts=False),
     ]
@@ -75,34 +85,55 @@ def policies(pauses: Sequence[Pause]) -> list[Policy]:
     return found
 
 
+def _judged_policies(pauses: Sequence[Pause]) -> list[Policy]:
+    """With the turn model, if it was asked."""
+    if all(pause.complete is None for pause in pauses):
+        return []
+    heard, several = Heard.of(pauses), len({pause.dialogue for pause in pauses}) in range(2, 20)
+    return [
+        Policy(JUDGED, heard, judged=True),
+        Policy(f"{JUDGED}, to {_SEMANTIC_MS // 1000} s", heard, judged=True, limit_ms=_SEMANTIC_MS),
+        *(Policy(f"{JUDGED}, {late} ms late", heard, judged=True, late_ms=late) for late in (64, 128)),
+        Policy("turn model, no voice", heard.without("voice"), judged=True),
+        Policy("turn model, no words", heard.without("words"), judged=True),
+        Policy("turn model alone", heard.without("voice").without("words"), judged=True),
+        *([Policy("turn model, fitted", heard, heard.left_out(), judged=True)] if several else []),
+    ]
+
+
 def describe(name: str, pauses: Sequence[Pause], all_: Sequence[Policy]) -> None:
     """Print the tables of one corpus."""
     ends = sum(pause.end for pause in pauses)
     dialogues = len({pause.dialogue for pause in pauses})
     print(f"\n{name}: {dialogues} recordings, {ends} ends of turns, {len(pauses) - ends} held pauses")
-    print(f"{'':22}  cut off %       wait ms at ends\n{'':22}pauses turns   mean    p50    p90")
-    for policy in all_[:2]:
+    if any(pause.complete is not None for pause in pauses):
+        print(cost(pauses))
+    print(f"{'':28}  cut off %       wait ms at ends\n{'':28}pauses turns   mean    p50    p90")
+    compared = [policy for policy in all_ if policy.name in ("fixed silence", "endpoint", JUDGED)]
+    stretched = f"to {_SEMANTIC_MS // 1000} s"
+    for policy in (*compared, *(policy for policy in all_ if policy.name.endswith(stretched))):
         for silence in SHOWN:
             print(_row(f"{policy.name}, {silence} ms", policy.curve, silence))
     fixed = all_[0].curve
     for rate in _RATES:
         print(f"\nmean wait in ms at no more {rate} cut off than by a fixed silence of")
-        print(f"{'':22}" + "".join(f"{silence:8}" for silence in SILENCES))
+        print(f"{'':28}" + "".join(f"{silence:8}" for silence in SILENCES))
         table = [(policy.name, savings(fixed, policy.curve, SILENCES, rate)) for policy in all_]
-        print(f"{'(cut off, %)':22}" + "".join(f"{100 * one.share:8.1f}" for one in table[0][1]))
+        print(f"{'(cut off, %)':28}" + "".join(f"{100 * one.share:8.1f}" for one in table[0][1]))
         for title, row in table:
-            print(f"{title:22}" + "".join(f"{one.policy_ms:8.0f}" for one in row))
-        print(f"{'endpoint saves':22}" + "".join(f"{one.saved_ms:8.0f}" for one in table[1][1]))
-        if dialogues > 1:  # one recording drawn again is the same recording
-            for title, side in (("  95 % from", "low_ms"), ("  to", "high_ms")):
-                print(f"{title:22}" + "".join(f"{getattr(one, side):8.0f}" for one in table[1][1]))
+            print(f"{title:28}" + "".join(f"{one.policy_ms:8.0f}" for one in row))
+        for title, row in table[1 : len(compared)]:
+            print(f"{f'{title} saves':28}" + "".join(f"{one.saved_ms:8.0f}" for one in row))
+            if dialogues > 1:  # one recording drawn again is the same recording
+                for side, key in (("  95 % from", "low_ms"), ("  to", "high_ms")):
+                    print(f"{side:28}" + "".join(f"{getattr(one, key):8.0f}" for one in row))
     if len(fixed.speakers) >= _SPEAKERS:
         print(
             f"\nheld pauses cut off, %, of the unluckiest tenth of {len(fixed.speakers)} speakers, at the same of all"
         )
         for policy in all_[:4]:
             shares = [float(fixed.points("pauses")[0][at(silence)]) for silence in SILENCES]
-            print(f"{policy.name:22}" + "".join(f"{100 * policy.curve.unluckiest(share):8.1f}" for share in shares))
+            print(f"{policy.name:28}" + "".join(f"{100 * policy.curve.unluckiest(share):8.1f}" for share in shares))
 
 
 def figures(all_: Sequence[Policy]) -> dict[str, Any]:
@@ -131,12 +162,12 @@ def draw(name: str, all_: Sequence[Policy], path: Path) -> None:
     import matplotlib.pyplot as plt  # an extra: only drawing needs it
 
     picture, axes = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
-    names = ("fixed silence", "endpoint", "not adapting", "reference words", "fitted, one left out")
+    names = ("fixed silence", "endpoint", JUDGED, f"{JUDGED}, to {_SEMANTIC_MS // 1000} s", "reference words")
     for axis, rate in zip(axes, _RATES, strict=True):
         for policy in all_:
             if policy.name in names:
                 cut, delay = policy.curve.points(rate)
-                axis.plot(delay, 100 * cut, label=policy.name, linewidth=2 if policy.name == "endpoint" else 1)
+                axis.plot(delay, 100 * cut, label=policy.name, linewidth=2 if policy.name in names[1:3] else 1)
         cut, delay = all_[0].curve.points(rate)
         for silence in (200, 500, 800):
             place = at(silence)
@@ -158,6 +189,7 @@ def main() -> None:
     parser.add_argument("--only", choices=FOLDERS, action="append", help="these recordings only")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "tandem-endpointing")
     parser.add_argument("--again", action="store_true", help="listen again, whatever the cache holds")
+    parser.add_argument("--turn-model", default="auto", metavar="FILE", help="auto (if fetched), off, or an ONNX file")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves of the dialogues")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure")
     parser.add_argument("--fit", type=Path, metavar="FILE", help="fit a model to the dialogues and write it")
@@ -170,7 +202,9 @@ def main() -> None:
         folder = options.dialogues or options.data / FOLDERS[name]
         if not folder.is_dir():
             parser.error(f"no recordings in {folder}; name the folder that holds them with --data or --dialogues")
-        pauses = pauses_of(name, folder, options.cache, options.again or options.dialogues is not None)
+        pauses = pauses_of(
+            name, folder, options.cache, options.again or options.dialogues is not None, options.turn_model
+        )
         compared = policies(pauses)
         describe(name, pauses, compared)
         written[name] = figures(compared)
@@ -188,7 +222,7 @@ def _row(name: str, curve: Curve, silence: int) -> str:
     pauses, turns = (float(curve.points(rate)[0][place]) for rate in _RATES)
     waits = curve.waits[place]
     median, late = np.quantile(waits, (0.5, 0.9))
-    return f"{name:22}{100 * pauses:6.1f}{100 * turns:6.1f}{waits.mean():7.0f}{median:7.0f}{late:7.0f}"
+    return f"{name:28}{100 * pauses:6.1f}{100 * turns:6.1f}{waits.mean():7.0f}{median:7.0f}{late:7.0f}"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tandem_models.signal import SAMPLES_PER_MS
 from tandem_server.listening import CUT_OFF, kept
-from tandem_server.stages.cues import ending
+from tandem_server.stages.cues import UNHEARD, ending
 from tandem_server.stages.endpoint import SHIPPED, EndpointModel, Evidence, cues, patience
 from tandem_server.stages.endpoint_fit import Labelled, fit
 from tandem_server.stages.pauses import SpeakerPauses
@@ -23,6 +23,8 @@ from .endpointing_data import Pause
 
 Numbers = NDArray[np.float64]
 Rate = Literal["pauses", "turns"]
+_Settings = tuple[SpeakerPauses | None, int | None, EndpointModel]
+"""The rest of what `patience` is told"""
 
 SILENCES: Final = (200, 300, 400, 500, 600, 800, 1000, 1200)
 """Milliseconds of fixed silence that are compared"""
@@ -46,7 +48,7 @@ class Heard:
         return cls(pauses, [_evidence(pause, reference) for pause in pauses])
 
     def without(self, cue: str) -> Heard:
-        """Without one cue: text, stability, or a field of `Ending`."""
+        """Without one cue: text, stability, the voice, or a field of `Ending`."""
         return Heard(self.pauses, [_less(evidence, cue) for evidence in self.evidence])
 
     def labelled(self, dialogue: str | None = None) -> list[Labelled]:
@@ -73,6 +75,10 @@ class Policy:
     fixed: bool = False
     adapts: bool = True
     limit_ms: int | None = None
+    judged: bool = False
+    """With the turn model, once it has answered ..."""
+    late_ms: float = 0.0
+    """... and so much later than it did"""
 
     def waits(self, silence: int) -> Numbers:
         """Milliseconds of each pause, with the knob at `silence`."""
@@ -85,11 +91,20 @@ class Policy:
             speaker = speakers.get(pause.dialogue + pause.speaker, SpeakerPauses(model.pauses))
             limit = None if self.limit_ms is None else self.limit_ms * SAMPLES_PER_MS
             known = speaker if self.adapts else None
-            waited.append(patience(silence * SAMPLES_PER_MS, evidence, known, limit, model) / SAMPLES_PER_MS)
+            settings = known, limit, model
+            waited.append(self._wait(pause, evidence, silence * SAMPLES_PER_MS, settings))
             # The server sees a hold end only before it answers, or so soon after that nobody can have heard it.
             if not pause.end and (held := pause.lasted_ms or 0.0) < max(waited[-1], CUT_OFF / SAMPLES_PER_MS):
                 speakers[pause.dialogue + pause.speaker] = speaker.heard(held)
         return np.array(waited)
+
+    def _wait(self, pause: Pause, evidence: Evidence, silence: int, settings: _Settings) -> float:
+        """Milliseconds. What the turn model says changes nothing before it is there."""
+        unjudged = patience(silence, replace(evidence, complete=None), *settings) / SAMPLES_PER_MS
+        answered = pause.answered_ms + self.late_ms
+        if not self.judged or evidence.complete is None or unjudged <= answered:
+            return unjudged
+        return max(patience(silence, evidence, *settings) / SAMPLES_PER_MS, answered)
 
     @cached_property
     def curve(self) -> Curve:
@@ -224,7 +239,7 @@ def _evidence(pause: Pause, reference: bool) -> Evidence:
     voice = ending(pause.pitch, pause.loudness)
     if reference:
         return Evidence(pause.said, voice)
-    return Evidence(pause.text, voice, kept(pause.guess.split(), pause.text.split()))
+    return Evidence(pause.text, voice, kept(pause.guess.split(), pause.text.split()), pause.complete)
 
 
 def _less(evidence: Evidence, cue: str) -> Evidence:
@@ -233,5 +248,7 @@ def _less(evidence: Evidence, cue: str) -> Evidence:
             return replace(evidence, text="")
         case "stability":
             return replace(evidence, stable=True)
+        case "voice":
+            return replace(evidence, ending=UNHEARD)
         case _:
             return replace(evidence, ending=replace(evidence.ending, **{cue: None}))

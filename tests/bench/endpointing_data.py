@@ -76,6 +76,20 @@ class Pause:
     """What was really said, as near as the reference's times tell"""
     pitch: list[float | None]
     loudness: list[float | None]
+    begun: float = 0.0
+    """Seconds from the start of the recording to that of the turn, padding included ..."""
+    asked: float = 0.0
+    """... and to the moment at which the server would have asked the turn model"""
+    complete: float | None = None
+    """What that says; None when it was not asked"""
+    took_ms: float = 0.0
+    """Processor time of its answer"""
+
+    @property
+    def answered_ms(self) -> float:
+        """Silence that has passed when its answer counts: the server acts at ends of frames."""
+        frames = math.ceil(self.took_ms * SAMPLES_PER_MS / VAD_FRAME)
+        return (self.asked - self.since) * 1000.0 + frames * VAD_FRAME / SAMPLES_PER_MS
 
 
 @dataclass(slots=True)
@@ -161,6 +175,7 @@ class Listener:
     def _begin(self) -> None:
         self._state: State = Quiet()
         self._loudest = 0.0
+        self._asked = 0
         self._quiet_since = self._start = self._segment = self._measured_to = 0
         self._texts: list[str] = []
         self._guessed = ""
@@ -178,8 +193,10 @@ class Listener:
             audible = [part for part, one in enumerate(now, 1) if one > self._loudest - SOFT]
             if audible:
                 self._quiet_since = end - VAD_FRAME + audible[-1] * VAD_FRAME // len(now)
-            frame = Frame(end, float(probability), self._quiet_since)
-            self._state, effects = step(self._state, frame, _SETTINGS)
+            before, frame = self._state, Frame(end, float(probability), self._quiet_since)
+            self._state, effects = step(before, frame, _SETTINGS)
+            if isinstance(before, Hearing) and isinstance(self._state, Pausing):
+                self._asked = end
             for effect in effects:
                 match effect:
                     case OpenTurn():
@@ -205,12 +222,12 @@ class Listener:
             self._turn += 1
             self._begin()
 
-    def _pause(self, since: int, resumed: int | None, end: bool, measured: TurnProsody) -> Pause:
+    def _pause(self, since: int, resumed: int | None, over: bool, measured: TurnProsody) -> Pause:
         return Pause(
             self._channel.dialogue,
             self._channel.speaker,
             self._turn,
-            end,
+            over,
             since / SAMPLE_RATE,
             None if resumed is None else (resumed - since) / SAMPLES_PER_MS,
             " ".join(text for text in self._texts if text),
@@ -218,6 +235,8 @@ class Listener:
             self._channel.said(self._start, since),
             [None if pitch is None else round(pitch, 2) for pitch in measured.track],
             [None if loudness is None else round(loudness, 1) for loudness in measured.loudness],
+            self._start / SAMPLE_RATE,
+            self._asked / SAMPLE_RATE,
         )
 
     async def _recognise(self, end: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tandem_models.signal import SAMPLE_RATE, VAD_FRAME
+from tandem_server.stages.endpoint import Evidence
 
-from .endpointing_curves import KNOB, Curve, at, least_delay, savings
+from .endpointing_curves import KNOB, Curve, Heard, Policy, at, least_delay, savings
 from .endpointing_data import Channel, Pause, is_backchannel
 
 FRAMES = 250
@@ -105,3 +107,14 @@ def test_a_policy_that_waits_half_as_long_saves_half_the_wait() -> None:
     (saving,) = savings(Curve.of(pauses, fixed), Curve.of(pauses, half), [800], "pauses")
     assert saving.saved_ms == pytest.approx(KNOB[at(800)] / 2.0, rel=0.1)
     assert saving.low_ms <= saving.saved_ms <= saving.high_ms
+
+
+def test_an_answer_of_the_turn_model_counts_from_the_frame_after_it_and_not_before() -> None:
+    # Asked 96 ms into the silence, answered 60 ms later: known at the end of the second frame from there, 160 ms.
+    asked = replace(pause(None), since=1.0, asked=1.096, complete=0.99, took_ms=60.0)
+    assert asked.answered_ms == pytest.approx(160.0)
+    heard = Heard([asked], [Evidence("", complete=0.99)])
+    assert Policy("", heard, judged=True).waits(300) == pytest.approx([160.0])  # sure of the end: at once
+    assert Policy("", heard, judged=True, late_ms=100.0).waits(300) == pytest.approx([260.0])
+    assert Policy("", heard, judged=True).waits(150) == pytest.approx([150.0])  # too late to matter
+    assert Policy("", heard).waits(500) == pytest.approx([500.0])  # nobody asked

@@ -19,8 +19,9 @@ from tandem_client import cli, desktop, device
 from tandem_client.desktop import Talk
 from tandem_client.device import Device
 from tandem_client.errors import AudioUnusable, CannotTalk, NoAnswer
-from tandem_server import model_fetch
+from tandem_server import model_fetch, turn_model_fetch
 from tandem_server.engines.espeak import CALIBRATED
+from tandem_server.engines.turn_models import FILE, FOLDER
 from tandem_server.errors import ConfigurationError
 from tandem_server.stages.strategies import STRATEGIES
 
@@ -220,6 +221,20 @@ def test_a_model_is_fetched_where_the_server_looks_for_it(monkeypatch: pytest.Mo
     output = run("models", "fetch", MODEL, "--data-dir", str(tmp_path))
     assert "Going on where the last download stopped: 20.0 MB are here." in output
     assert output.endswith(f"{MODEL} is in {tmp_path / 'models' / MODEL}\n")
+
+
+def test_the_turn_model_is_fetched_and_listed_like_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fetch(folder: Path, *, progress: model_fetch.Progress) -> Path:
+        progress(12_000_000, 12_000_000)
+        (folder / FOLDER).mkdir(parents=True)
+        (folder / FOLDER / FILE).write_bytes(b"")
+        return folder / FOLDER / FILE
+
+    monkeypatch.setattr(turn_model_fetch, "fetch_turn_model", fetch)
+    output = run("models", "fetch", "smart-turn", "--data-dir", str(tmp_path))
+    assert output.endswith(f"smart-turn is in {tmp_path / 'models' / FOLDER / FILE}\n")
+    (line,) = [one for one in run("models", "list", "--data-dir", str(tmp_path)).splitlines() if "smart-turn" in one]
+    assert line.rstrip().endswith("yes")
 
 
 def test_a_model_that_does_not_exist_has_no_bar(tmp_path: Path) -> None:

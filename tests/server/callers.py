@@ -24,7 +24,7 @@ from tandem_server.record.memory import MemoryStore
 from tandem_server.record.records import TurnRecord, TurnStore
 from tandem_server.session import Session
 from tandem_server.shared_state import AgentVoice
-from tandem_server.stages.protocols import Recogniser, Responder, Voice, VoiceActivityEngine
+from tandem_server.stages.protocols import Recogniser, Responder, TurnModel, Voice, VoiceActivityEngine
 from tandem_server.workers import Workers
 
 from .audit import validates
@@ -162,6 +162,7 @@ class Call:
         tandem: TandemSettings | None = None,
         limits: Limits | None = None,
         meter: Meter | None = None,
+        turn_model: TurnModel | None = None,
         session_id: str = "sess_t",
         client: Client | None = None,
         preset: SessionPreset | None = None,
@@ -180,6 +181,7 @@ class Call:
             "test",
             meter or Unmetered(),
             plan,
+            turn_model,
         )
         self.line = Line(self.client, limits.away if limits else 0.0)
         self.session = Session(

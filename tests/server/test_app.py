@@ -45,6 +45,7 @@ def test_the_first_starts_download_is_told_to_whoever_waits(monkeypatch: pytest.
         raise ConfigurationError("the port is taken")
 
     monkeypatch.setattr(composition, "prepare_default_model", prepare)
+    monkeypatch.setattr(composition, "prepare_turn_model", lambda *_, **__: None)
     monkeypatch.setattr(composition, "_bind", refuse)
     wanted = {"asr": "auto", "data_dir": tmp_path, "host": "127.0.0.1", "fetch_models": True}
     with pytest.raises(ConfigurationError, match="taken"):

@@ -16,12 +16,14 @@ from tandem_server.conversation_events import (
     Finalised,
     Forget,
     FrameHeard,
+    JudgeTurn,
     Listen,
     ListenOn,
     PartialHeard,
     Record,
     Speak,
     TrackGrew,
+    TurnJudged,
 )
 from tandem_server.listening import FINALISE_DEADLINE, RECORD_DEADLINE
 from tandem_server.stages.protocols import Transcript
@@ -186,6 +188,82 @@ def test_evidence_is_of_its_own_pause_only() -> None:
     assert driver.conversation.user_speaking
     driver.hear(SILENCE)
     assert not driver.conversation.user_speaking
+
+
+# The turn model -----------------------------------------------------------------------------------------------------
+def test_the_turn_model_is_asked_at_the_first_silent_frame_of_every_pause() -> None:
+    driver = speaking()
+    driver.hear(SILENCE, 2)
+    driver.hear(SPEECH, 1)  # gone on before it was even finalised
+    driver.hear(SILENCE, 5)
+    assert driver.all(JudgeTurn) == [JudgeTurn(0, 1, 0), JudgeTurn(0, 2, 0)]
+
+
+def test_who_ends_turns_by_hand_is_not_judged() -> None:
+    driver = Driver()
+    driver.manual()
+    driver.hear(SPEECH, 20)
+    driver.hear(SILENCE, 5)
+    assert driver.all(JudgeTurn) == []
+
+
+@pytest.mark.parametrize(
+    ("complete", "frames"),
+    [
+        (0.99, 6),  # taken for .92, 11.5 times .381: every pause is an end, and 200 of 500 ms always pass
+        (0.8, 6),  # four times .381 is more than 1
+        (0.6, 11),  # 57.1 % of pauses are longer: .180 deviations of .738 below 400 ms, 350 ms; the nearest is 352
+        (0.5, 16),  # it cannot tell: 500 ms
+        (0.4, 20),  # 25.4 %: 653 ms
+        (0.1, 45),  # 4.24 %: 1.724 deviations, 1428 ms
+    ],
+)
+def test_what_the_turn_model_says_decides_how_long_to_wait(complete: float, frames: int) -> None:
+    assert silent_frames(TurnJudged(0, 1, complete)) == frames
+
+
+@pytest.mark.parametrize("late", [TurnJudged(0, 0, 0.99), TurnJudged(0, 2, 0.99), TurnJudged(1, 1, 0.99)])
+def test_what_it_says_of_another_pause_or_turn_is_ignored(late: TurnJudged) -> None:
+    assert silent_frames(late) == 16
+
+
+def test_its_word_is_forgotten_when_the_user_goes_on() -> None:
+    driver = speaking()
+    driver.hear(SILENCE)
+    driver.hear(SPEECH)
+    driver.tell(TurnJudged(0, 1, 0.99))  # while the user speaks
+    driver.hear(SILENCE, 15)
+    assert driver.conversation.user_speaking
+
+
+@pytest.mark.parametrize("first", ["words", "turn model"])
+def test_its_word_and_the_words_count_together_in_whichever_order_they_come(first: str) -> None:
+    driver = speaking()
+    driver.tell(PartialHeard(0, "i like the"))
+    driver.line = "i like the"
+    driver.hear(SILENCE, 3)
+    if first == "turn model":
+        driver.tell(TurnJudged(0, 1, 0.6))
+    driver.answer(Finalise)
+    if first == "words":
+        driver.tell(TurnJudged(0, 1, 0.6))
+    silent = 3
+    while driver.conversation.user_speaking:
+        driver.hear(SILENCE)
+        silent += 1
+    assert silent == 16  # 1.5 times .643 (a word that hangs) is .965 times .381: 36.8 %, 513 ms
+
+
+def silent_frames(news: TurnJudged) -> int:
+    """How many pass before the turn is closed when this is told in the first and nothing else is known."""
+    driver = speaking("semantic_vad")
+    driver.hear(SILENCE)
+    driver.tell(news)
+    silent = 1
+    while driver.conversation.user_speaking:
+        driver.hear(SILENCE)
+        silent += 1
+    return silent
 
 
 def paused(driver: Driver, frames: int) -> int:

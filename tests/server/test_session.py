@@ -17,6 +17,7 @@ from tandem_server.engines.fakes import (
     FakeRecogniser,
     FakeRecogniserStream,
     FakeResponder,
+    FakeTurnModel,
     FakeVoice,
     FakeVoiceActivity,
 )
@@ -34,6 +35,23 @@ CHUNK = 960
 
 
 # Whole conversations ------------------------------------------------------------------------------------------------
+async def test_the_turn_model_hears_the_turn_and_is_believed() -> None:
+    model = FakeTurnModel(0.99)
+    call = Call(turn_model=model)
+    call.client.speak(SPEECH + SILENCE[: 10 * CHUNK], size=CHUNK)
+    while not model.asked:  # noqa: ASYNC110  it says nothing
+        await asyncio.sleep(0)
+    call.client.speak(SILENCE[: 5 * CHUNK], size=CHUNK)  # 300 ms in all; where nothing is known 500 are waited
+    await call.client.until("response.done")
+    await call.end()
+
+    (user, _) = await call.turns()
+    (samples,) = model.asked
+    assert samples / 16 == pytest.approx(user.ended_ms - user.started_ms, abs=150)  # up to the first silent frame
+    kept = await call.engines.store.conversation("sess_t")
+    assert kept is not None and kept.engines["turn"] == "fake"
+
+
 async def test_a_whole_conversation_by_base64() -> None:
     call = Call()
     call.client.speak(size=CHUNK)
@@ -60,7 +78,13 @@ async def test_a_whole_conversation_by_base64() -> None:
     assert len(set(ids)) == len(ids)
     kept = await call.engines.store.conversation("sess_t")
     assert kept is not None and kept.ended_at is not None
-    assert kept.engines == {"vad": "fake", "asr": "fake", "response": "fake", "voice": "fake"}
+    assert kept.engines == {
+        "vad": "fake",
+        "asr": "fake",
+        "response": "fake",
+        "voice": "fake",
+        "turn": "silence, words and melody",
+    }
 
 
 async def test_a_whole_conversation_by_binary_frames() -> None:

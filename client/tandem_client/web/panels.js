@@ -177,7 +177,9 @@ function turnBody(turn) {
 
 // ---- engines, latency, sound -------------------------------------------------------------------------------------
 
-const STAGES = /** @type {const} */ ([["vad", "VAD"], ["asr", "ASR"], ["response", "Response"], ["voice", "Voice"]]);
+const STAGES = /** @type {const} */ ([
+  ["vad", "VAD"], ["asr", "ASR"], ["turn", "Ends of turns"], ["response", "Response"], ["voice", "Voice"],
+]);
 
 /** @param {any} engines The answer of /v1/engines. */
 export function renderEngines(engines) {

@@ -270,3 +270,26 @@ def spread(words: Sequence[str], seconds: float) -> tuple[Word, ...]:
     """The words one after another, each as long as the next, over so many seconds."""
     step = seconds / max(len(words), 1)
     return tuple(Word(word, index * step, (index + 1) * step) for index, word in enumerate(words))
+
+
+class FakeTurnModel:
+    """TurnModel that always answers the same, or fails with an error of its own."""
+
+    name = "fake"
+
+    def __init__(self, answer: float | EngineError | None) -> None:
+        self.answer = answer
+        self.asked: list[int] = []
+        """Samples of each question"""
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def complete(self, audio: Audio) -> float | None:
+        self.asked.append(len(audio))
+        if isinstance(self.answer, EngineError):
+            raise self.answer
+        return self.answer
+
+    async def close(self) -> None:
+        """Nothing to let go."""

@@ -26,6 +26,8 @@ _PRIOR_SPEAKERS: Final = 4
 """... and speakers."""
 _LEAST_BETWEEN: Final = 0.1
 _STEPS: Final = 50
+_SMALL: Final = 1e-9
+"""Of a step: it changes nothing more"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +51,28 @@ def fit(pauses: Sequence[Labelled], start: EndpointModel = SHIPPED) -> EndpointM
 
 
 def _regression(pauses: Sequence[Labelled], centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Weights and intercept of largest posterior, by Newton's method; the intercept has a flat prior."""
+    """Weights and intercept of largest posterior, by Newton's method; the intercept has a flat prior. A step that goes
+    too far, as the first may where a cue is very sure, is halved until it is one upwards."""
     inputs = np.array([[*astuple(pause.cues), 1.0] for pause in pauses])
     ends = np.array([pause.held_ms is None for pause in pauses], np.float64)
     middle = np.append(centre, 0.0)
     precision = np.append(np.full(len(centre), _WEIGHT_DEVIATION**-2), 1e-6)
     found = middle.copy()
+
+    def posterior(at: NDArray[np.float64]) -> float:
+        score = inputs @ at
+        likelihood = float(ends @ score - np.logaddexp(0.0, score).sum())
+        return likelihood - 0.5 * float(precision @ np.square(at - middle))
+
     for _ in range(_STEPS):
         expected = 1.0 / (1.0 + np.exp(-np.clip(inputs @ found, -30.0, 30.0)))
         slope = inputs.T @ (ends - expected) - precision * (found - middle)
         curvature = (inputs * (expected * (1.0 - expected))[:, None]).T @ inputs + np.diag(precision)
         step = np.linalg.solve(curvature, slope)
+        while posterior(found + step) < posterior(found) and float(np.abs(step).max()) >= _SMALL:
+            step = step / 2.0
         found += step
-        if float(np.abs(step).max()) < 1e-9:
+        if float(np.abs(step).max()) < _SMALL:
             break
     return found[:-1], float(found[-1])
 

@@ -82,6 +82,21 @@ class Recogniser(Protocol):
     async def close(self) -> None: ...
 
 
+class TurnModel(Protocol):
+    """Hears from the voice alone whether a turn is complete; shared by all callers."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Load what is dear. Raises EngineError with what to do next."""
+
+    async def complete(self, audio: Audio) -> float | None:
+        """Probability that the turn is complete, from its audio up to a pause at SAMPLE_RATE, of which the last seconds
+        count; None when too many ask at once for an answer in time. Raises EngineError."""
+
+    async def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """A function that the agent had called; the client runs it and tells the result."""

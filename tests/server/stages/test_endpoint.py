@@ -15,6 +15,7 @@ from tandem_server.stages.cues import Ending
 from tandem_server.stages.endpoint import (
     HANGING,
     LEAST,
+    LEAST_JUDGED,
     SHIPPED,
     Cues,
     EndpointModel,
@@ -37,6 +38,37 @@ def model(ratio: float) -> EndpointModel:
 
 def ms(milliseconds: float) -> int:
     return round(milliseconds * SAMPLES_PER_MS)
+
+
+# The turn model -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("complete", "log_odds"),
+    [
+        (None, 0.0),
+        (0.5, 0.0),
+        (0.8, math.log(4.0)),
+        (0.2, -math.log(4.0)),
+        (0.92, math.log(11.5)),
+        (0.99, math.log(11.5)),  # it is right in 92 of 100 turns, whatever it says
+        (0.0, -math.log(11.5)),
+    ],
+)
+def test_the_turn_model_is_taken_at_its_word_as_far_as_it_is_right(complete: float | None, log_odds: float) -> None:
+    assert cues(Evidence("", complete=complete)).turn_model == pytest.approx(log_odds)
+    assert finished(Evidence("", complete=complete)) == pytest.approx(log_odds)
+
+
+def test_less_silence_is_enough_where_the_turn_model_has_heard_the_pause() -> None:
+    sure = model(1000.0)
+    assert patience(ms(300), Evidence(TEA), model=sure) == LEAST
+    assert patience(ms(300), Evidence(TEA, complete=0.5), model=sure) == LEAST_JUDGED
+    assert patience(ms(100), Evidence(TEA, complete=0.5), model=sure) == ms(100)  # nobody waits longer than asked
+
+
+def test_a_session_that_asks_for_patience_keeps_some_of_it_however_sure_the_turn_model_is() -> None:
+    sure = model(1000.0)
+    assert patience(ms(500), Evidence(TEA, complete=1.0), model=sure) == ms(200)
+    assert patience(ms(2000), Evidence(TEA, complete=1.0), model=sure) == ms(800)
 
 
 # What the cues say --------------------------------------------------------------------------------------------------

@@ -35,6 +35,20 @@ def test_a_cue_that_tells_nothing_loses_its_weight() -> None:
     assert fit(drawn(5000, melody=0.0)).weights.melody == pytest.approx(0.0, abs=0.1)
 
 
+def test_a_cue_that_is_very_sure_is_fitted_too() -> None:
+    # A turn model that says 99 % or 1 % and is wrong every tenth time: log 9 = 2.197 for log 99 = 4.595, a weight of
+    # .478. Newton's first step from a weight of 1 goes past it, for ever farther.
+    generator = np.random.default_rng(1)
+    pauses = []
+    for number in range(2000):
+        end, right = number % 2 == 0, generator.random() < 0.9
+        said = math.log(99.0) if end == right else -math.log(99.0)
+        pauses.append(Labelled("a", Cues(turn_model=said), None if end else 400.0))
+    model = fit(pauses)
+    assert model.weights.turn_model == pytest.approx(0.478, abs=0.05)
+    assert model.bias == pytest.approx(0.0, abs=0.2)
+
+
 def test_how_often_turns_end_is_no_evidence() -> None:
     # Nine ends to a hold: the intercept is log 9, and all of it is the base rate.
     assert fit(drawn(5000, melody=0.0, ends=0.9)).bias == pytest.approx(0.0, abs=0.1)
