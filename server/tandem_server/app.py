@@ -84,8 +84,7 @@ async def make_engines(config: Config) -> Engines:
     contract.prepare()
     recogniser = make_recogniser(config.asr, config.models_dir)
     voice = make_voice(config.voice)
-    key = config.api_key.get_secret_value() if config.api_key else os.environ.get("OPENAI_API_KEY")
-    responder = make_responder(config.response, api_key=key)
+    responder = make_responder(config.response, api_key=config.chat_key)
     vad: VoiceActivityEngine = Silero() if config.vad == "silero" else FakeVoiceActivity()
     workers = Workers(config.workers)
     begun = (_warm(vad), recogniser.start(), voice.start(), workers.start())
@@ -154,7 +153,7 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
     app.state.sessions = sessions
     token = config.token.get_secret_value() if config.token else None
     # With a token any name is allowed: a page that found us by rebinding does not know the token.
-    hosts = LOCAL_NAMES | {name.lower() for name in (config.host, *config.hosts)} if config.on_loopback else frozenset()
+    hosts = LOCAL_NAMES | {config.host.lower(), *config.hosts} if config.on_loopback else frozenset()
     access = Access(token, hosts, frozenset(config.origins))
     limits = Limits(config.session_seconds, config.idle_seconds, config.resume_seconds)
     problems.install(app)
