@@ -36,6 +36,7 @@ from tandem_server.metering import SpeechLog
 from tandem_server.metrics import Metrics
 from tandem_server.model_fetch import Progress, prepare_default_model
 from tandem_server.reach import reach_of
+from tandem_server.record.privacy import make_private_folder
 from tandem_server.record.store import open_store
 from tandem_server.routes import page as page_routes
 from tandem_server.routes import problems
@@ -106,7 +107,7 @@ async def make_engines(config: Config) -> Engines:
 def _make_folder(folder: Path) -> None:
     """Raises ConfigurationError when it cannot be made or written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise ConfigurationError(
             f"the data folder {folder} cannot be made ({error.strerror}): choose another with --data-dir"

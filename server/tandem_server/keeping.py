@@ -82,6 +82,7 @@ class Keeper:
             speaker = await self._store.load_speaker(user_id)
         except StoreError as failure:
             self._log.error("speaker_not_loaded", error=failure)
+            self._tell(SpeakerLoaded(user_id, None, failure.plain))
             return
         self._tell(SpeakerLoaded(user_id, speaker))
 

@@ -45,6 +45,10 @@ def url_of(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
 
 
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 KERNELS_OWN = Path("/proc/sys")
 
 
@@ -258,3 +262,17 @@ def test_a_url_may_leave_out_the_driver() -> None:
     assert parse_url("sqlite:///a.db").drivername == "sqlite+aiosqlite"
     assert parse_url("postgresql://h/n").drivername == "postgresql+asyncpg"
     assert parse_url("postgresql+psycopg://h/n").drivername == "postgresql+psycopg"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
+async def test_a_database_of_an_earlier_version_is_taken_from_everybody_but_its_group(tmp_path: Path) -> None:
+    path = tmp_path / "tandem.db"
+    path.touch()
+    path.chmod(0o664)
+    store = await Store.open(url_of(path))
+    await store.open_conversation(conversation())
+    rights = {one.name: one.stat().st_mode & 0o777 for one in files(tmp_path)}
+    await store.close()
+
+    assert rights["tandem.db"] == 0o660
+    assert not [name for name, mode in rights.items() if mode & 0o007]
