@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from tandem_server.contract import AudioFrame
 
 from .cutting import reset
+from .raw_bytes import HANDSHAKE
 from .serving import FAKES, UNWANTED, Served, Usage, eventually, serving, workers
 from .talking import CHUNK, SILENCE, Caller, Event, calling, encoded, tone
 
@@ -113,11 +114,6 @@ async def answered(caller: Caller) -> Event:
 
 
 # --- bytes that are no protocol -------------------------------------------------------------------------------------
-
-HANDSHAKE = (
-    b"GET /v1/realtime HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 
 
 def frame(opcode: int, payload: bytes, *, final: bool = True, masked: bool = True) -> bytes:
