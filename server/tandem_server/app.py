@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import ipaddress
+import logging
 import math
 import os
 import signal
@@ -20,6 +21,7 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
 
 from tandem_models.extract import UNKNOWN_RANGE
 from tandem_models.realise import voice_range
@@ -32,6 +34,7 @@ from tandem_server.engines.silero import Silero
 from tandem_server.engines.voices import make_voice
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ConfigurationError
+from tandem_server.http_protocol import http_protocol
 from tandem_server.metering import SpeechLog
 from tandem_server.metrics import Metrics
 from tandem_server.model_fetch import Progress, prepare_default_model
@@ -49,8 +52,9 @@ from tandem_server.routes.realtime import realtime_routes
 from tandem_server.routes.sessions import Sessions
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import VoiceActivityEngine
-from tandem_server.telemetry import Log, LoopLag, configure_logging
+from tandem_server.telemetry import Log, LoopLag, configure_logging, others_as_json
 from tandem_server.tls import check_tls
+from tandem_server.turn_log import TurnLog
 from tandem_server.workers import Workers
 
 Say = Callable[[str], None]
@@ -132,9 +136,9 @@ async def close_engines(engines: Engines) -> None:
 
 def create_app(config: Config, page: Path | None = None, log: Log | None = None) -> FastAPI:
     """The ASGI app; `page` is the folder of the browser client."""
-    log = log or configure_logging(config.log_level, speech=config.log_speech)
+    log = log or configure_logging(config.log_level, speech=config.log_speech, form=config.log_format)
     running, sessions, metrics = Running(), Sessions(config.max_sessions), Metrics()
-    lag, meter = LoopLag(metrics.lagged), SpeechLog(log, metrics) if config.log_speech else metrics
+    lag, meter = LoopLag(metrics.lagged), TurnLog(log, SpeechLog(log, metrics) if config.log_speech else metrics)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -156,7 +160,8 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
     # With a token any name is allowed: a page that found us by rebinding does not know the token.
     hosts = LOCAL_NAMES | {config.host.lower(), *config.hosts} if config.on_loopback else frozenset()
     access = Access(token, hosts, frozenset(config.origins))
-    limits = Limits(config.session_seconds, config.idle_seconds, config.resume_seconds)
+    waits = config.session_seconds, config.idle_seconds, config.resume_seconds
+    limits = Limits(*waits, audio_age=config.audio_age_seconds)
     problems.install(app)
     page_routes.guard(app, access)
     app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, metrics, log))
@@ -253,7 +258,9 @@ def serve(
         prepare_default_model(config.models_dir, download=config.fetch_models, say=say, progress=progress)
     listener = _bind(config.host, config.port)
     host, port = listener.getsockname()[:2]
-    log = configure_logging(config.log_level, speech=config.log_speech)
+    log = configure_logging(config.log_level, speech=config.log_speech, form=config.log_format)
+    if config.log_format == "json":
+        logging.basicConfig(level=logging.WARNING, handlers=[others_as_json(speech=config.log_speech)])
     app = create_app(config, page, log)
 
     def announce() -> None:
@@ -272,10 +279,12 @@ def serve(
     server = Server(
         uvicorn.Config(
             app,
+            http=http_protocol(config.request_seconds, config.max_connections),
             ws="websockets-sansio",
             ws_max_size=config.max_message_bytes,
             ws_per_message_deflate=False,
             log_level="warning",
+            log_config=None if config.log_format == "json" else LOGGING_CONFIG,
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=8,

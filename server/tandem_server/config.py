@@ -60,12 +60,16 @@ class Config(BaseSettings):
     workers: int = Field(default=min(2, os.cpu_count() or 1), ge=1, le=64)
     """Prosody processes"""
     max_sessions: int = Field(default=16, ge=1)
+    request_seconds: float = Field(default=10.0, gt=0)
+    """How long a request, or a WebSocket's handshake, may take to arrive"""
     session_seconds: float = Field(default=3600.0, gt=0)
     idle_seconds: float = Field(default=600.0, gt=0)
     resume_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long a conversation waits for a client that was cut off; 0 is not at all"""
     max_message_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
     """OpenAI's protocol allows 15 MiB of audio in one event"""
+    audio_age_seconds: float = Field(default=30.0, gt=0)
+    """How long audio that came faster than it is spoken may wait to be heard; what would wait longer is refused"""
     strategy: Literal["neutral", "match", "rule", "anti"] = "match"
     strength: float = Field(default=1.0, ge=0.0, le=1.5)
     speculate: bool = True
@@ -73,6 +77,8 @@ class Config(BaseSettings):
     echo: Literal["suppress", "hear"] = "suppress"
     """Whether the agent's voice, where a client's microphone picks it up, is told from the user's"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "text"
+    """json: an object a line, for programs that read logs"""
     log_speech: bool = False
     """Write what is said into the log, and other programs' errors in full, which may repeat it"""
     drain_seconds: float = Field(default=0.0, ge=0)
@@ -97,6 +103,11 @@ class Config(BaseSettings):
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
         except ValueError:
             return False
+
+    @property
+    def max_connections(self) -> int:
+        """Beyond the sessions there are pages that load, requests, and callers who are told that all is taken."""
+        return 4 * self.max_sessions + 64
 
     @property
     def reachable(self) -> bool:

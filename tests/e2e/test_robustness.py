@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -149,6 +150,17 @@ async def test_bytes_that_are_no_protocol(undisturbed: Watch) -> None:
                 while await reader.read(65536):
                     pass
         writer.transport.abort()
+
+
+async def test_a_handshake_that_stalls_is_dropped_and_one_that_is_whole_is_not(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", **FAKES, request_seconds=0.3) as served:
+        async with calling(served.realtime) as caller, asyncio.timeout(30.0):
+            for sent in (b"", HANDSHAKE[:-2]):
+                reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+                writer.write(sent)  # and no end of the stream
+                assert b"408" in await reader.readline()
+                writer.transport.abort()
+            assert (await caller.turn(tone(0.5)))["response"]["status"] == "completed"
 
 
 # --- messages that make no sense -------------------------------------------------------------------------------------
