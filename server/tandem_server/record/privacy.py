@@ -18,9 +18,10 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_private_file(path: Path) -> None:
-    """Make the database file if it is missing. From one that is there, everybody's rights are taken; its group keeps
-    those that an operator may have given. SQLite makes its -wal and -shm files with the rights of the database. What
-    cannot be done is left to SQLite, which says why when it opens the file."""
+    """Make the database file if it is missing. One that everybody may read was made without a thought (by an earlier
+    version) and becomes its owner's; rights of a group alone were given by an operator and stay. SQLite makes its -wal
+    and -shm files with the rights of the database. What cannot be done is left to SQLite, which says why when it opens
+    the file."""
     if os.name != "posix":
         return
     with suppress(OSError):
@@ -28,4 +29,4 @@ def make_private_file(path: Path) -> None:
     for one in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         with suppress(OSError):
             if one.is_file() and one.stat().st_mode & OTHERS:
-                one.chmod(one.stat().st_mode & 0o777 & ~OTHERS)
+                one.chmod(FILE)

@@ -265,14 +265,17 @@ def test_a_url_may_leave_out_the_driver() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
-async def test_a_database_of_an_earlier_version_is_taken_from_everybody_but_its_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("found", "left"), [(0o644, 0o600), (0o666, 0o600), (0o660, 0o660), (None, 0o600)])
+async def test_a_database_that_all_may_read_becomes_its_owners_and_a_groups_stays_so(
+    tmp_path: Path, found: int | None, left: int
+) -> None:
     path = tmp_path / "tandem.db"
-    path.touch()
-    path.chmod(0o664)
+    if found is not None:
+        path.touch()
+        path.chmod(found)
     store = await Store.open(url_of(path))
     await store.open_conversation(conversation())
-    rights = {one.name: one.stat().st_mode & 0o777 for one in files(tmp_path)}
+    rights = {file.name: file.stat().st_mode & 0o777 for file in files(tmp_path)}
     await store.close()
 
-    assert rights["tandem.db"] == 0o660
-    assert not [name for name, mode in rights.items() if mode & 0o007]
+    assert rights == {"tandem.db": left, "tandem.db-wal": left, "tandem.db-shm": left}
