@@ -21,28 +21,38 @@ class AwaitedCalls:
         self._shared = shared
         self._open: dict[str, str] = {}
         """Call id -> the function's name"""
+        self._armed = False
 
     def made(self, calls: Sequence[CallItem]) -> list[Effect]:
         """A reply has called them."""
         self._open |= {one.call.call_id: one.call.name for one in calls}
-        return [Arm(DEADLINE, CALL_DEADLINE)] if calls else []
+        return self._arm() if calls else []
 
     def answered(self, call_id: str) -> list[Effect]:
         """A result has come; what the client does next, ask for a reply or give another result, may take as long."""
-        return [Arm(DEADLINE, CALL_DEADLINE)] if self._open.pop(call_id, None) is not None else []
+        return self._arm() if self._open.pop(call_id, None) is not None else []
 
     def replying(self) -> list[Effect]:
         """A reply begins: with all results, nothing is waited for any more."""
-        return [] if self._open else [Disarm(DEADLINE)]
+        if self._open or not self._armed:
+            return []
+        self._armed = False
+        return [Disarm(DEADLINE)]
 
     def expired(self) -> list[Effect]:
         """Tell the client which results have not come."""
-        if not self._open:
-            return []
-        names = ", ".join(repr(name) for name in self._open.values())
+        missing = [name for call_id, name in self._open.items() if self._shared.items.call(call_id) is not None]
+        self._armed = False
         self._open.clear()
+        if not missing:  # nor are they missed that are no part of the conversation, or were deleted
+            return []
+        names = ", ".join(map(repr, missing))
         message = (
             f"no result of the function {names} has come within {CALL_DEADLINE:g} s: create its function_call_output "
             "(an error is a result too), then a response; the agent does not wait any longer"
         )
         return [self._shared.error(message, "function_result_timeout")]
+
+    def _arm(self) -> list[Effect]:
+        self._armed = True
+        return [Arm(DEADLINE, CALL_DEADLINE)]

@@ -404,3 +404,13 @@ def test_a_result_that_is_not_asked_about_keeps_nobody_silent() -> None:
     driver.hear(SILENCE, 188)
 
     assert len(driver.events("input_audio_buffer.timeout_triggered")) == 1
+
+
+def test_the_result_of_a_call_that_the_client_has_deleted_is_not_asked_for() -> None:
+    driver = offering()
+    driver.speak_turn()
+    driver.settle()
+    (call,) = called(driver)
+    driver.client("conversation.item.delete", item_id=call["id"])
+
+    assert driver.expire("calls:0") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -203,7 +204,8 @@ def reason(error: BaseException) -> str:
     known, cause = type(error.__cause__ or error).__name__, error.__cause__
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
+            number = cause.errno or 0  # that of a name which leads nowhere is negative, and no errno
+            return os.strerror(number) if number > 0 else cause.strerror
         cause = cause.__cause__ or cause.__context__
     return known
 
