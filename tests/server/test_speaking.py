@@ -423,12 +423,12 @@ def two_replies() -> Driver:
 
 def test_less_of_an_older_reply_was_heard_and_its_record_says_so() -> None:
     driver = two_replies()
+    driver.settle()
     told = driver.client("conversation.item.truncate", item_id="item_t_2", content_index=0, audio_end_ms=200)
 
     assert [effect.turn.item_id for effect in told if isinstance(effect, Record)] == ["item_t_2"]
     record = driver.records()["item_t_2"]
     assert (record.status, record.heard_text, record.ended_ms - record.started_ms) == ("interrupted", "It is", 200)
-    driver.settle()
     assert driver.records()["item_t_4"].status == "completed"
 
 
