@@ -32,8 +32,22 @@ app = typer.Typer(
 models = typer.Typer(no_args_is_help=True, help="Recognisers and the turn model: what there is, and fetching it.")
 app.add_typer(models, name="models")
 
+
+def _folder(text: str) -> Path:
+    if not text.strip():  # which would be the working directory
+        raise typer.BadParameter("it is empty; name a folder, or leave the option out")
+    return Path(text)
+
+
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", envvar="TANDEM_DATA_DIR", help="Where conversations and models are kept.")
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="TANDEM_DATA_DIR",
+        parser=_folder,
+        metavar="PATH",
+        help="Where conversations and models are kept.",
+    ),
 ]
 Token = Annotated[
     str | None, typer.Option(envvar="TANDEM_TOKEN", show_envvar=True, help="Shared secret of server and clients.")
@@ -313,8 +327,8 @@ def fetch_model(
 def _models_dir(data_dir: Path | None) -> Path:
     from tandem_server.config import load
 
-    # As the server will look for them; an address that it would refuse is none of our business here.
-    return load({"host": "127.0.0.1", **({"data_dir": data_dir} if data_dir else {})}).models_dir
+    # As the server will look for them; where it would want a token is none of our business here.
+    return load({"host": "127.0.0.1", "hosts": [], **({"data_dir": data_dir} if data_dir else {})}).models_dir
 
 
 def main() -> int:

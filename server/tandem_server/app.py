@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import ipaddress
+import logging
 import math
 import os
 import signal
@@ -20,6 +21,7 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
 
 from tandem_models.extract import UNKNOWN_RANGE
 from tandem_models.realise import voice_range
@@ -34,10 +36,12 @@ from tandem_server.engines.voices import make_voice
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ConfigurationError
 from tandem_server.experiment import Plan, parse_plan
+from tandem_server.http_protocol import http_protocol
 from tandem_server.metering import SpeechLog
 from tandem_server.metrics import Metrics
 from tandem_server.model_fetch import Progress, prepare_default_model
 from tandem_server.reach import reach_of
+from tandem_server.record.privacy import make_private_folder
 from tandem_server.record.store import open_store
 from tandem_server.routes import page as page_routes
 from tandem_server.routes import problems
@@ -51,8 +55,9 @@ from tandem_server.routes.reports import report_routes
 from tandem_server.routes.sessions import Sessions
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import VoiceActivityEngine
-from tandem_server.telemetry import Log, LoopLag, configure_logging
+from tandem_server.telemetry import Log, LoopLag, configure_logging, others_as_json
 from tandem_server.tls import check_tls
+from tandem_server.turn_log import TurnLog
 from tandem_server.turn_model_fetch import prepare_turn_model
 from tandem_server.workers import Workers
 
@@ -89,8 +94,7 @@ async def make_engines(config: Config) -> Engines:
     contract.prepare()
     recogniser = make_recogniser(config.asr, config.models_dir)
     voice = make_voice(config.voice)
-    key = config.api_key.get_secret_value() if config.api_key else os.environ.get("OPENAI_API_KEY")
-    responder = make_responder(config.response, api_key=key)
+    responder = make_responder(config.response, api_key=config.chat_key)
     vad: VoiceActivityEngine = Silero() if config.vad == "silero" else FakeVoiceActivity()
     turn_model, workers = make_turn_model(config.turn_model, config.models_dir), Workers(config.workers)
     judges = [turn_model] if turn_model else []
@@ -125,7 +129,7 @@ def read_plan(path: Path) -> Plan:
 def _make_folder(folder: Path) -> None:
     """Raises ConfigurationError when it cannot be made or written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     except OSError as error:
         raise ConfigurationError(
             f"the data folder {folder} cannot be made ({error.strerror}): choose another with --data-dir"
@@ -152,9 +156,9 @@ async def close_engines(engines: Engines) -> None:
 
 def create_app(config: Config, page: Path | None = None, log: Log | None = None) -> FastAPI:
     """The ASGI app; `page` is the folder of the browser client."""
-    log = log or configure_logging(config.log_level, speech=config.log_speech)
+    log = log or configure_logging(config.log_level, speech=config.log_speech, form=config.log_format)
     running, sessions, metrics = Running(), Sessions(config.max_sessions), Metrics()
-    lag, meter = LoopLag(metrics.lagged), SpeechLog(log, metrics) if config.log_speech else metrics
+    lag, meter = LoopLag(metrics.lagged), TurnLog(log, SpeechLog(log, metrics) if config.log_speech else metrics)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -174,9 +178,10 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
     app.state.sessions = sessions
     token = config.token.get_secret_value() if config.token else None
     # With a token any name is allowed: a page that found us by rebinding does not know the token.
-    hosts = LOCAL_NAMES | {name.lower() for name in (config.host, *config.hosts)} if config.on_loopback else frozenset()
+    hosts = LOCAL_NAMES | {config.host.lower(), *config.hosts} if config.on_loopback else frozenset()
     access = Access(token, hosts, frozenset(config.origins))
-    limits = Limits(config.session_seconds, config.idle_seconds, config.resume_seconds)
+    waits = config.session_seconds, config.idle_seconds, config.resume_seconds
+    limits = Limits(*waits, audio_age=config.audio_age_seconds)
     problems.install(app)
     page_routes.guard(app, access)
     app.include_router(realtime_routes(running.get, access, sessions, config.tandem, limits, metrics, log))
@@ -276,7 +281,9 @@ def serve(
         prepare_turn_model(config.models_dir, download=config.fetch_models, say=say)
     listener = _bind(config.host, config.port)
     host, port = listener.getsockname()[:2]
-    log = configure_logging(config.log_level, speech=config.log_speech)
+    log = configure_logging(config.log_level, speech=config.log_speech, form=config.log_format)
+    if config.log_format == "json":
+        logging.basicConfig(level=logging.WARNING, handlers=[others_as_json(speech=config.log_speech)])
     app = create_app(config, page, log)
 
     def announce() -> None:
@@ -295,10 +302,12 @@ def serve(
     server = Server(
         uvicorn.Config(
             app,
+            http=http_protocol(config.request_seconds, config.max_connections),
             ws="websockets-sansio",
             ws_max_size=config.max_message_bytes,
             ws_per_message_deflate=False,
             log_level="warning",
+            log_config=None if config.log_format == "json" else LOGGING_CONFIG,
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=8,

@@ -49,6 +49,24 @@ def levels(frame: Audio) -> tuple[float, ...]:
     return tuple((10.0 * np.log10(power + 1e-12)).tolist())
 
 
+def seconds_of(data: bytes, audio_format: AudioFormat) -> float:
+    """How long it plays."""
+    coding = CODINGS[audio_format]
+    return len(data) / (coding.rate * coding.sample_bytes)
+
+
+def check_age(waits: float, most: float) -> None:
+    """Raises ClientError for audio that would be heard only so many seconds from now. It is refused whole, and what
+    came before it is heard: a turn with a hole in it would be worse than one that ends, and the client knows which
+    message to send again."""
+    if waits > most:
+        message = (
+            f"this audio would wait {waits:.1f} s to be heard, and may wait {most:g} s: send less at once, or "
+            "nearer to the pace at which it is spoken; none of this message was taken, all before it was"
+        )
+        raise ClientError(message, code="input_audio_backlog", param="audio")
+
+
 class AudioInput:
     """One caller's audio clock: bytes in, whole frames out. Memory is bounded by REMEMBERED frames."""
 

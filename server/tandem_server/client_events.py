@@ -110,11 +110,13 @@ class ClientEvents:
         return self.asides.begin(request)
 
     def _cancel(self, event: ResponseCancelEvent) -> Answer:
-        """The live reply, or by its id any other."""
+        """The live reply, else the one that waits for it to be over, or by its id any other."""
         effects: list[Effect] = []
         if event.response_id in (None, self.speaking.response_id):
             cancelled = self.speaking.cancel("client_cancelled")
             effects = [Hush(), *cancelled] if cancelled else []
+            if not cancelled and event.response_id is None and self.speaking.cancel_waiting():
+                return []
         elif event.response_id is not None:
             effects = self.asides.cancel(event.response_id)
         if not effects:

@@ -29,8 +29,8 @@ from openai.types.realtime import (
     SessionUpdateEvent,
     session_update_event,
 )
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError, from_json
 
 from tandem_models.measures import Measure
 from tandem_models.prosody import NAMES
@@ -99,6 +99,12 @@ class Assignment(TandemModel):
     """The participant's conversations under the plan, this one included"""
 
 
+def _named(user_id: str) -> str:
+    if not user_id.strip():
+        raise PydanticCustomError("blank", "it is blank; leave it out, or send null, for a user who is not remembered")
+    return user_id
+
+
 class TandemSettings(TandemModel):
     """The `tandem` field of a session: what OpenAI's protocol has no word for."""
 
@@ -123,8 +129,9 @@ class TandemSettings(TandemModel):
     others they would be errors (openai-agents for Python refuses types it does not know)."""
     echo: Literal["suppress", "hear"] = "suppress"
     """What becomes of the agent's voice where a microphone picks it up: no speech, or speech like any other's."""
-    user_id: str | None = Field(default=None, max_length=128)
-    """Keeps the speaker's normaliser from one conversation to the next."""
+    user_id: Annotated[str, AfterValidator(_named)] | None = Field(default=None, max_length=128)
+    """Keeps the speaker's normaliser from one conversation to the next. Blank is an error: a form that was left empty
+    would make all its users one person, and to forget them silently would spoil a study."""
     audio_frames: Literal["base64", "binary"] = "base64"
     """`binary`: agent audio comes as binary WebSocket messages (see `AudioFrame`)."""
 

@@ -168,6 +168,10 @@ class Conversation:
                 kind, _, number = news.deadline.partition(":")
                 if kind == "turn":
                     return self._noticed(listening.expired(int(number)))
+                if kind == "audio":
+                    return listening.audio_missing()
+                if kind == "calls":
+                    return speaking.calls_expired()
                 return self._asides.expired(int(number)) if kind == "aside" else speaking.expired(int(number))
 
     def _noticed(self, effects: Iterable[Effect | Notice]) -> list[Effect]:
@@ -218,7 +222,11 @@ class Conversation:
         shared = self._shared
         assigned = assigning.assign(shared, news.user_id, news.earlier)
         heard = any(scores != UNHEARD for scores in shared.history.user)
-        if news.speaker is None or news.user_id != shared.settings.tandem.user_id or heard:
+        if news.user_id != shared.settings.tandem.user_id:
+            return assigned
+        if news.error is not None:
+            return [*assigned, shared.error(_as_new(news.user_id, news.error), "speaker_not_loaded")]
+        if news.speaker is None or heard:
             return assigned
         try:
             speaker = Normaliser.from_dict(news.speaker.normaliser).carried_over()
@@ -226,7 +234,10 @@ class Conversation:
                 {name: float(str(value)) for name, value in news.speaker.pitch_range.items()}
             )
         except ValueError as error:
-            message = f"what was kept of user {news.user_id!r} cannot be used: {error}"
-            return [*assigned, shared.error(message, "speaker_not_loaded")]
+            return [*assigned, shared.error(_as_new(news.user_id, str(error)), "speaker_not_loaded")]
         shared.speaker, shared.speaker_range = speaker, speaker_range
         return assigned
+
+
+def _as_new(user_id: str, error: str) -> str:
+    return f"what was kept of user {user_id!r} cannot be used: {error}; this conversation begins as with somebody new"

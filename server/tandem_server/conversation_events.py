@@ -161,12 +161,14 @@ class StoreReported:
 
 @dataclass(frozen=True, slots=True)
 class SpeakerLoaded:
-    """What is remembered of this user; None if it is the first time."""
+    """What is remembered of this user; None if it is the first time, or if it could not be read."""
 
     user_id: str
     speaker: SpeakerRecord | None
     earlier: int = 0
     """Conversations of theirs under the same experiment plan"""
+    error: str | None = None
+    """Why it could not be read"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Limits:
     """How many times as fast as it is spoken audio may come in the long run"""
     audio_burst: float = 60.0
     """Seconds of audio that may come at once"""
+    audio_age: float = 30.0
+    """Seconds that audio may wait to be heard, at that rate: all the pcm16 that one message holds waits 26"""
     message_rate: float = 1000.0
     """Messages a second in the long run: twenty times as many as a client that speaks sends"""
     message_burst: float = 5000.0

@@ -7,7 +7,8 @@ TandemError
 ├── EngineError             ours: a recogniser, responder or voice failed
 │   ├── EngineUnavailable   it cannot be made here: says what to install or to set
 │   └── EngineTimeout       it did not answer in time
-└── StoreError              ours: a turn could not be recorded
+└── StoreError              ours: a turn could not be recorded, or a record not be read
+    └── DamagedRowError     one row alone cannot be read: says which, and what to do
 """
 
 from __future__ import annotations
@@ -71,7 +72,11 @@ class EngineTimeout(EngineError):
 
 
 class StoreError(TandemError):
-    """Our fault: a turn could not be recorded."""
+    """Our fault: a turn could not be recorded, or a record not be read."""
+
+
+class DamagedRowError(StoreError):
+    """One row cannot be read; the others can."""
 
 
 def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -53,6 +53,8 @@ class ItemEvents:
         if isinstance(item, Item) and item.role == "user":
             shared.history = shared.history.heard(UNHEARD)
             effects.append(Record(self._typed(item)))
+        if isinstance(item, OutputItem):
+            effects += self.speaking.awaited.answered(item.call_id)
         return effects
 
     def retrieve(self, event: ConversationItemRetrieveEvent) -> list[Effect]:
@@ -87,7 +89,12 @@ class ItemEvents:
             content_index=0,
             audio_end_ms=item.audio_ms if item.heard_ms is None else item.heard_ms,
         )
-        return [Send(truncated), Hush(), *effects]
+        return [Send(truncated), *([Hush()] if self._playing(item) else []), *effects]
+
+    def _playing(self, item: Item) -> bool:
+        """May this be what the client has been playing? Not once a later reply is heard, which goes on."""
+        last = self.speaking.last
+        return last is None or last.item.id == item.id or last.audible_from is None
 
     def _check_call(self, item: AnyItem) -> None:
         """A call has an id of its own, and an output belongs to a call."""

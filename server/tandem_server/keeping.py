@@ -10,6 +10,7 @@ from typing import Final
 
 from tandem_models.prosody import EXTRACTOR_VERSION
 from tandem_server.conversation_events import (
+    DonorLoaded,
     LoadDonor,
     LoadSpeaker,
     News,
@@ -92,7 +93,12 @@ class Keeper:
         try:
             loaded = await (self._speaker(wanted) if isinstance(wanted, LoadSpeaker) else self._donor(wanted))
         except StoreError as failure:
-            self._log.error(f"{'speaker' if isinstance(wanted, LoadSpeaker) else 'donor'}_not_loaded", error=failure)
+            speaker = isinstance(wanted, LoadSpeaker)
+            self._log.error(f"{'speaker' if speaker else 'donor'}_not_loaded", error=failure)
+            if isinstance(wanted, LoadSpeaker):
+                self._tell(SpeakerLoaded(wanted.user_id, None, error=failure.plain))
+            else:
+                self._tell(DonorLoaded(None, (), failure.plain))
             return
         self._tell(loaded)
 

@@ -42,6 +42,8 @@ from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused,
 
 FINALISE_DEADLINE: Final = 8.0
 """Seconds a turn may wait for its words; PocketSphinx's slowest final on 227 recordings took 3.1 s."""
+AUDIO_DEADLINE: Final = 30.0
+"""Seconds without audio after which a client that ends its turns itself is told that one is open"""
 BARGE_IN: Final = 128 * SAMPLES_PER_MS
 """Samples of sound, half of it voiced, that interrupt the agent: four VAD frames keep clicks and breaths from it."""
 RECORD_DEADLINE: Final = 10.0
@@ -55,6 +57,8 @@ CUT_OFF: Final = 1500 * SAMPLES_PER_MS
 have heard an answer."""
 _COUGH: Final = 0.4
 """Seconds of voice; a turn without words and with less voice than this was no turn."""
+
+_AUDIO: Final = "audio:0"
 
 
 class Listening:
@@ -76,6 +80,8 @@ class Listening:
         """Samples that belong to turns already closed: no audio is used twice"""
         self._echo = 0
         """Frames of the agent's voice since the last turn was closed"""
+        self._missing = False
+        """Audio stays away from the open turn, which is not to be said twice"""
         self._unreported: dict[str, tuple[int, Effect]] = {}
         """Item -> its turn, and what to tell the client once that is safe"""
 
@@ -114,7 +120,7 @@ class Listening:
         loud_since = self._onsets.heard(news.end, news.levels)
         loud_since = None if news.echo or news.alone else loud_since  # what is left of the agent's voice is loud too
         frame = turn.Frame(news.end, self._probability(news), self._quiet_since, loud_since)
-        return self._step(frame, settings)
+        return self._no_longer_missing() + self._step(frame, settings)
 
     def commit(self) -> list[Effect | Notice]:
         """The client ends the turn. Raises ClientError when there is none."""
@@ -135,6 +141,16 @@ class Listening:
     def stalled(self) -> list[Effect | Notice]:
         """No audio comes any more."""
         return self._step(turn.Stall(self._shared.heard), self._shared.settings.turn)
+
+    def audio_missing(self) -> list[Effect]:
+        """It has stayed away for so long that the client may have forgotten the turn. It stays open."""
+        if not self._missing:
+            return []
+        message = (
+            f"no audio has come for {AUDIO_DEADLINE:g} s and more, and the turn is still open: send "
+            "input_audio_buffer.commit to have it answered, input_audio_buffer.clear to drop it, or more audio"
+        )
+        return [self._shared.error(message, "input_audio_stalled")]
 
     def partial(self, news: PartialHeard) -> list[Effect | Notice]:
         """Show the part of the hypothesis that two in a row agree on, but for its last word, which often changes."""
@@ -223,12 +239,19 @@ class Listening:
                     self._turns[effect.turn].settled = False
                     effects += [UserWentOn(), ListenOn(effect.turn, effect.at - _ONSET_MARGIN)]
                 case turn.CloseTurn():
-                    effects += self._close(effect)
+                    effects += self._no_longer_missing() + self._close(effect)
                 case turn.DropTurn():
                     self._evidence = None
                     del self._turns[effect.turn]
-                    effects += [UserTookBack(), Forget(effect.turn)]
+                    effects += [*self._no_longer_missing(), UserTookBack(), Forget(effect.turn)]
+                case turn.MissAudio() if not self._missing:
+                    self._missing = True
+                    effects.append(Arm(_AUDIO, AUDIO_DEADLINE))
         return effects
+
+    def _no_longer_missing(self) -> list[Effect | Notice]:
+        missing, self._missing = self._missing, False
+        return [Disarm(_AUDIO)] if missing else []
 
     def _open(self, opened: turn.OpenTurn) -> list[Effect | Notice]:
         shared = self._shared

@@ -12,6 +12,7 @@ from tandem_models.signal import SAMPLE_RATE, WIRE_RATE
 from tandem_server import reply
 from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import ReplyMeasured
+from tandem_server.errors import ClientError
 from tandem_server.items import AnyItem, Item
 from tandem_server.manner_wire import MannerWire
 from tandem_server.record.records import TurnRecord, TurnStatus
@@ -58,6 +59,8 @@ class ReplyRequest:
     in_conversation: bool = True
     """What is said becomes part of the conversation."""
     metadata: Mapping[str, str] | None = None
+    cancelled: bool = False
+    """It was taken back while it waited for the end of another."""
 
     @property
     def unknown(self) -> bool:
@@ -218,11 +221,17 @@ def _strategy_settings(tandem: TandemSettings, shared: SharedState) -> dict[str,
 
 
 def cut_short(kept: TurnRecord, item: Item) -> TurnRecord | None:
-    """The record of a reply of which less was heard than it says; None when it is another's, or all was heard."""
-    if kept.item_id != item.id or item.heard_ms is None:
+    """The record of a reply of which less was heard than it says; None when all was heard."""
+    if item.heard_ms is None:
         return None
     ended = kept.started_ms + item.heard_ms
     return replace(kept, ended_ms=ended, heard_text=item.heard_text, status="interrupted")
+
+
+def conflict() -> ClientError:
+    """Another reply is under way."""
+    message = "a response is in progress; cancel it or wait for its response.done"
+    return ClientError(message, code="conversation_already_has_active_response")
 
 
 def with_speed(target: Prosody, speed: float) -> Prosody:

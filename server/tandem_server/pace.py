@@ -14,8 +14,12 @@ class TokenBucket:
 
     def take(self, amount: float, now: float) -> float:
         """Take what has come: seconds to wait before more is read. `now`: seconds of a clock that never goes back."""
-        if self._at is not None:
-            self._left = min(self._burst, self._left + (now - self._at) * self._rate)
-        self._at = now
-        self._left -= amount
+        self._left, self._at = self._there(now) - amount, now
         return max(-self._left / self._rate, 0.0)
+
+    def wait(self, amount: float, now: float) -> float:
+        """Seconds until the last of it would be through; nothing is taken."""
+        return max((amount - self._there(now)) / self._rate, 0.0)
+
+    def _there(self, now: float) -> float:
+        return self._left if self._at is None else min(self._burst, self._left + (now - self._at) * self._rate)

@@ -16,7 +16,7 @@ from openai.types.realtime import InputAudioBufferAppendEvent, SessionUpdateEven
 
 from tandem_models.extract import Block, BlockFeatures, analyse
 from tandem_models.signal import SAMPLE_RATE
-from tandem_server.audio import AudioInput, decoded, levels
+from tandem_server.audio import AudioInput, check_age, decoded, levels, seconds_of
 from tandem_server.contract import AudioFrame, SessionPreset, TandemModel, TandemSettings, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
@@ -216,6 +216,8 @@ class Session:
             await self._outgoing.room()
 
     async def _hear(self, data: bytes, audio_format: AudioFormat = "audio/pcm") -> None:
+        waits = self._audio_pace.wait(seconds_of(data, audio_format), time.monotonic())
+        check_age(waits, self._limits.audio_age)
         for number, frame in enumerate(self._audio.frames(data, audio_format)):
             self._last_audio = time.monotonic()
             begin, end = self._audio.heard - len(frame), self._audio.heard

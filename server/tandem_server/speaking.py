@@ -8,6 +8,7 @@ from typing import Final
 
 from tandem_models.signal import WIRE_RATE
 from tandem_server import reply
+from tandem_server.awaited_calls import AwaitedCalls
 from tandem_server.conversation_events import (
     Arm,
     CallCame,
@@ -16,7 +17,6 @@ from tandem_server.conversation_events import (
     Effect,
     EndSpeech,
     PhraseSpoken,
-    Record,
     ReplyMeasured,
     ReplyNews,
     StopReply,
@@ -27,7 +27,6 @@ from tandem_server.conversation_events import (
     VoiceFailed,
 )
 from tandem_server.drafting import Draft, wish
-from tandem_server.errors import ClientError
 from tandem_server.items import Item
 from tandem_server.live_reply import (
     Reply,
@@ -35,10 +34,10 @@ from tandem_server.live_reply import (
     answer_to,
     begun,
     callable_now,
-    cut_short,
+    conflict,
     record,
 )
-from tandem_server.record.records import TurnRecord
+from tandem_server.recorded_replies import RecordedReplies
 from tandem_server.shared_state import SharedState
 from tandem_server.stages.entrain import Scores
 from tandem_server.stages.protocols import Message
@@ -65,8 +64,8 @@ class Speaking:
         """The number of the next reply, or of the one that is drafted"""
         self._exchanges = 0
         self._deferred: ReplyRequest | None = None
-        self._kept: TurnRecord | None = None
-        """The last reply as recorded, in case the client reports later how much of it was heard"""
+        self._recorded = RecordedReplies()
+        self.awaited = AwaitedCalls(shared)
         self.quiet_from: int | None = None
         """Sample at which the last reply was over and heard; None while it is not, or waits for a tool"""
 
@@ -104,7 +103,8 @@ class Speaking:
     @property
     def waiting(self) -> ReplyRequest | None:
         """The answer to a turn that waits for the end of a reply."""
-        return self._deferred if self._deferred is not None and self._deferred.to is not None else None
+        waiting = self._deferred
+        return waiting if waiting is not None and waiting.to is not None and not waiting.cancelled else None
 
     def begin(self, request: ReplyRequest) -> list[Effect]:
         """Reply now, or as soon as the last reply has been reported. Raises ClientError when one is under way."""
@@ -236,6 +236,12 @@ class Speaking:
                 return self.stored(self._live.item.id, "the turn was not recorded in time")
         return []
 
+    def calls_expired(self) -> list[Effect]:
+        """A tool has taken too long: the user may be asked to go on."""
+        if not self.live and self.quiet_from is None:
+            self.quiet_from = self._shared.heard
+        return self.awaited.expired()
+
     def cancel(self, reason: reply.CancelReason) -> list[Effect]:
         """Stop the reply that is under way, if any. A user who speaks also cuts off what is still being played of the
         last one, and is not to be talked over by the answer to what was said before."""
@@ -251,7 +257,14 @@ class Speaking:
             return []
         live.item.heard_ms = live.played(self._shared.heard) * 1000 // WIRE_RATE
         self.quiet_from = None if self.quiet_from is None else self._shared.heard
-        return self._correct(live.item)
+        return self._recorded.correct(live.item)
+
+    def cancel_waiting(self) -> bool:
+        """Take back the reply that waits for the last: it will begin and be over at once. False when none waits."""
+        if self._deferred is None or self._deferred.cancelled:
+            return False
+        self._deferred = replace(self._deferred, cancelled=True)
+        return True
 
     def leave(self) -> list[Effect]:
         """Nobody listens any more: stop, and begin nothing."""
@@ -268,14 +281,7 @@ class Speaking:
         if audio_end_ms >= item.audio_ms and item.heard_ms is None:
             return []  # all of it was heard
         item.told_ms = item.heard_ms = min(audio_end_ms, item.audio_ms if item.told_ms is None else item.told_ms)
-        return self._correct(item)
-
-    def _correct(self, item: Item) -> list[Effect]:
-        """A turn that is recorded already is recorded again when less of it was heard."""
-        if self._kept is None or (corrected := cut_short(self._kept, item)) is None:
-            return []
-        self._kept = corrected
-        return [Record(corrected)]
+        return self._recorded.correct(item)
 
     def _step(self, event: reply.Event, request: ReplyRequest | None = None) -> list[Effect]:
         self._state, wanted = reply.step(self._state, event)
@@ -299,13 +305,13 @@ class Speaking:
                 case reply.Defer():
                     self._defer(request or ReplyRequest())
                 case reply.Refuse():
-                    raise _conflict()
+                    raise conflict()
         return effects
 
     def _defer(self, request: ReplyRequest) -> None:
         """One reply may wait for the end of the last; of two turns the later one is answered."""
         if self._deferred is not None and (self._deferred.to is None or request.to is None):
-            raise _conflict()
+            raise conflict()
         self._deferred = request
 
     def owe(self, request: ReplyRequest) -> None:
@@ -323,7 +329,7 @@ class Speaking:
     def _start(self, number: int, request: ReplyRequest) -> list[Effect]:
         self._replies, self.quiet_from = number + 1, None
         live = self._live = begun(number, request, self._shared, waits=request.unknown and self._words_pending())
-        effects: list[Effect] = [*live.output.begin(), self._patience(number)]
+        effects: list[Effect] = [*self.awaited.replying(), *live.output.begin(), self._patience(number)]
         return effects if live.waits else effects + self._think(live)
 
     def _think(self, live: Reply) -> list[Effect]:
@@ -377,8 +383,8 @@ class Speaking:
         if realised is not None:
             self._exchanges += 1
             effects.append(live.manner.entrainment(self._exchanges, live.target, realised))
-        self._kept = record(live, self._shared, status, realised)
-        return [*effects, Record(self._kept), self._patience(live.number)]
+        kept = self._recorded.add(record(live, self._shared, status, realised))
+        return [*effects, kept, self._patience(live.number)]
 
     def _report(self, status: reply.Status) -> list[Effect]:
         live = self._live
@@ -386,10 +392,8 @@ class Speaking:
         effects: list[Effect] = [Disarm(f"reply:{live.number}")]
         effects.append(live.output.done(status, live.read, live.cancelled, live.error))
         self.quiet_from = None if live.output.told else max(self._shared.heard, live.ends_at or 0)
+        effects += self.awaited.made(live.output.told)
         request, self._deferred = self._deferred, None
-        return effects + (self.begin(request) if request is not None else [])
-
-
-def _conflict() -> ClientError:
-    message = "a response is in progress; cancel it or wait for its response.done"
-    return ClientError(message, code="conversation_already_has_active_response")
+        if request is not None:
+            effects += self.begin(request) + (self.cancel("client_cancelled") if request.cancelled else [])
+        return effects

@@ -8,14 +8,16 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 import structlog
-from structlog.typing import EventDict, ExcInfo
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from tandem_server.errors import TandemError
 
 Log = structlog.stdlib.BoundLogger
+Form = Literal["text", "json"]
+_JSON: Final = structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
 _INTERVAL: Final = 0.1
 """Seconds between two looks at the loop."""
 _KEPT: Final = 200
@@ -24,23 +26,43 @@ _LONGEST_CHAIN: Final = 10
 """Exceptions shown of one that was caused by another that was ..."""
 
 
-def configure_logging(level: str, *, speech: bool = False) -> Log:
-    """Readable lines on stderr. What people say is not logged unless `speech`: errors of others may repeat it, so
-    without it only our own words about them are written."""
+def configure_logging(level: str, *, speech: bool = False, form: Form = "text") -> Log:
+    """Lines on stderr, for people or (json) one object each. What people say is not logged unless `speech`: errors of
+    others may repeat it, so without it only our own words about them are written."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _with_errors_in_full if speech else _with_errors_in_our_words,
-            structlog.processors.format_exc_info if speech else structlog.processors.ExceptionRenderer(_where),
-            structlog.dev.ConsoleRenderer(colors=False),
+            _tracebacks(speech=speech),
+            structlog.dev.ConsoleRenderer(colors=False) if form == "text" else _JSON,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
     log: Log = structlog.get_logger()
     return log
+
+
+def others_as_json(*, speech: bool = False) -> logging.Handler:
+    """A handler that writes what libraries log as the same kind of object."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _tracebacks(speech=speech), _JSON],
+        )
+    )
+    return handler
+
+
+def _tracebacks(*, speech: bool) -> Processor:
+    return structlog.processors.format_exc_info if speech else structlog.processors.ExceptionRenderer(_where)
 
 
 def _with_errors_in_full(_: object, __: str, line: EventDict) -> EventDict:

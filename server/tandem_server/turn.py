@@ -173,7 +173,14 @@ class DropTurn:
     turn: int
 
 
-Effect = OpenTurn | Settle | Resume | CloseTurn | DropTurn
+@dataclass(frozen=True, slots=True)
+class MissAudio:
+    """No audio comes for a turn that only the client ends."""
+
+    turn: int
+
+
+Effect = OpenTurn | Settle | Resume | CloseTurn | DropTurn | MissAudio
 Outcome = tuple[State, tuple[Effect, ...]]
 
 
@@ -307,6 +314,12 @@ def drop(state: State, _: Event) -> Outcome:
     return Quiet(state.turn + 1), (DropTurn(state.turn),)
 
 
+def miss(state: State, _: Event) -> Outcome:
+    """The client may have forgotten its turn: it is told, and decides."""
+    assert isinstance(state, Hearing | Pausing)
+    return state, (MissAudio(state.turn),)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """When the guard holds, make the move; it leads to `to`."""
@@ -341,7 +354,7 @@ TABLE: Final[Mapping[tuple[type[State], type[Event]], tuple[Rule, ...]]] = {
     ),
     (Hearing, Commit): (Rule(always, close("commit"), Quiet),),
     (Hearing, Clear): (Rule(always, drop, Quiet),),
-    (Hearing, Stall): (Rule(manual, stay, Hearing), Rule(always, close("stall"), Quiet)),
+    (Hearing, Stall): (Rule(manual, miss, Hearing), Rule(always, close("stall"), Quiet)),
     (Pausing, Frame): (
         Rule(too_long, close("too_long"), Quiet),
         Rule(voiced, go_on, Hearing),
@@ -352,7 +365,7 @@ TABLE: Final[Mapping[tuple[type[State], type[Event]], tuple[Rule, ...]]] = {
     (Pausing, Commit): (Rule(always, close("commit"), Quiet),),
     (Pausing, Clear): (Rule(always, drop, Quiet),),
     (Pausing, Stall): (
-        Rule(manual, stay, Pausing),
+        Rule(manual, miss, Pausing),
         Rule(always, close("stall"), Quiet),
     ),
 }

@@ -211,6 +211,17 @@ def test_models_are_listed_with_which_are_here(tmp_path: Path) -> None:
     assert here == [MODEL] and len(lines) > 5
 
 
+def test_models_are_listed_where_the_server_would_want_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TANDEM_HOSTS", '["talk.example.org"]')
+    monkeypatch.setenv("TANDEM_HOST", "0.0.0.0")
+    assert MODEL in run("models", "list", "--data-dir", str(tmp_path))
+
+
+def test_an_empty_folder_is_not_the_working_directory(served: list[dict[str, object]]) -> None:
+    assert "it is empty; name a folder" in run("serve", "--data-dir", "", code=2)
+    assert served == []
+
+
 def test_a_model_is_fetched_where_the_server_looks_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fetch(name: str, folder: Path, *, progress: model_fetch.Progress) -> Path:
         progress(20_000_000, 40_000_000)

@@ -17,6 +17,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from .cutting import network, reset
+from .raw_bytes import HANDSHAKE
 from .serving import FAKES, UNWANTED, Served, Usage, eventually, serving
 from .talking import CHUNK, PATIENCE, SILENCE, Caller, calling, encoded, tone
 
@@ -25,12 +26,6 @@ SLACK: Final = 4
 PLACES: Final = 8
 AT_ONCE: Final = 8
 STORY: Final = " ".join(["This is a sentence of a rather long story."] * 6)
-HANDSHAKE: Final = (
-    b"GET /v1/realtime HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
-MOMENTS: Final = ("", "", "input_audio_buffer.committed", "response.output_audio.delta", "response.done")
-"""What a client may wait for before it is cut off"""
 FRAME: Final = b"\x81\xfe\x10\x00" + bytes(4) + b"x" * 100
 """The first bytes of a text message of 4096"""
 PIECES: Final = [(tone(1.0) + SILENCE)[begin : begin + CHUNK] for begin in range(0, 4 * 12000 * 2, CHUNK)]

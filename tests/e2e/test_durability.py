@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -77,3 +78,39 @@ async def test_many_turns_survive(tmp_path: Path) -> None:
     assert [role for role, *_ in kept(served)] == ["user", "agent"] * 5
     with closing(sqlite3.connect(served.database)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_damaged_rows_cost_neither_the_conversation_nor_the_list(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", **FAKES) as served:
+        async with calling(served.realtime) as caller:
+            lost = caller.events[0]["session"]["id"]
+        with closing(sqlite3.connect(served.database)) as database, database:
+            database.execute("UPDATE conversations SET settings = '{'")
+            database.execute("INSERT INTO speakers VALUES ('ada', '{', '[]', '2026-01-01 00:00:00')")
+
+        async with calling(served.realtime) as caller:
+            session = caller.events[0]["session"]["id"]
+            await caller.update(tandem={"user_id": "ada"})
+            told = await caller.until("error")
+            assert told["error"]["code"] == "speaker_not_loaded"
+            assert "'ada' in the table speakers is damaged" in told["error"]["message"]
+            assert (await caller.turn(tone(1.0)))["response"]["status"] == "completed"
+        with closing(sqlite3.connect(served.database)) as database:
+            [(kept_now,)] = database.execute("SELECT normaliser FROM speakers").fetchall()
+        assert "posterior" in kept_now
+
+        answer = served.get("/v1/conversations").json()
+        assert [one["id"] for one in answer["data"]] == [session]
+        assert [lost in one for one in answer["damaged"]] == [True]
+        assert served.get(f"/v1/conversations/{lost}").status_code == 503
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
+async def test_records_are_readable_by_their_owner_alone(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", **{**FAKES, "data_dir": tmp_path / "records"}) as served:
+        async with calling(served.realtime) as caller:
+            await caller.type("hello")
+        files = list((tmp_path / "records").glob("tandem.sqlite*"))
+        assert {file.name for file in files} >= {"tandem.sqlite", "tandem.sqlite-wal"}
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+        assert (tmp_path / "records").stat().st_mode & 0o777 == 0o700

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,23 @@ async def test_no_word_is_in_the_log(tmp_path: Path, level: str) -> None:
 
     assert transcript
     assert "session_began" in served.log
+    assert not [word for word in (*WORDS, transcript) if word in served.log]
+
+
+async def test_a_program_can_read_every_line(tmp_path: Path) -> None:
+    settings = {**FAKES, "response": f"fake:{REPLY}", "log_format": "json"}
+    with serving(tmp_path / "data", **settings) as served:
+        transcript = await talk(served)
+        _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b"no protocol\r\n\r\n")  # which uvicorn complains of
+        assert eventually(lambda: "Invalid HTTP request" in served.log)
+        writer.close()
+
+    lines = [json.loads(line) for line in served.log.splitlines()]
+    said = [line["event"] for line in lines]
+    assert said.count("turn") == 2
+    assert said.count("reply") == 2
+    assert lines[said.index("reply")]["stages_ms"]["total"] > 0
     assert not [word for word in (*WORDS, transcript) if word in served.log]
 
 

@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -21,6 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from tandem_server.contract import AudioFrame
 
 from .cutting import reset
+from .raw_bytes import HANDSHAKE
 from .serving import FAKES, UNWANTED, Served, Usage, eventually, serving, workers
 from .talking import CHUNK, SILENCE, Caller, Event, calling, encoded, tone
 
@@ -114,11 +116,6 @@ async def answered(caller: Caller) -> Event:
 
 # --- bytes that are no protocol -------------------------------------------------------------------------------------
 
-HANDSHAKE = (
-    b"GET /v1/realtime HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
-
 
 def frame(opcode: int, payload: bytes, *, final: bool = True, masked: bool = True) -> bytes:
     """A WebSocket frame by hand (RFC 6455, 5.2); payloads below 126 bytes."""
@@ -153,6 +150,17 @@ async def test_bytes_that_are_no_protocol(undisturbed: Watch) -> None:
                 while await reader.read(65536):
                     pass
         writer.transport.abort()
+
+
+async def test_a_handshake_that_stalls_is_dropped_and_one_that_is_whole_is_not(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", **FAKES, request_seconds=0.3) as served:
+        async with calling(served.realtime) as caller, asyncio.timeout(30.0):
+            for sent in (b"", HANDSHAKE[:-2]):
+                reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+                writer.write(sent)  # and no end of the stream
+                assert b"408" in await reader.readline()
+                writer.transport.abort()
+            assert (await caller.turn(tone(0.5)))["response"]["status"] == "completed"
 
 
 # --- messages that make no sense -------------------------------------------------------------------------------------

@@ -108,3 +108,109 @@ def test_data_is_kept_where_the_desktop_says(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("XDG_DATA_HOME", "")
     assert default_data_dir() == Path.home() / ".local" / "share" / "tandem"
     assert Config(database_url="postgresql://x").database == "postgresql://x"
+
+
+# As people write them ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("variable", ["TANDEM_API_KEY", "OPENAI_API_KEY"])
+def test_a_key_comes_without_the_line_end_it_was_pasted_with(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv(variable, " sk-secret\n")
+    assert load({"response": "openai:m"}).chat_key == "sk-secret"
+
+
+@pytest.mark.parametrize("variable", ["TANDEM_API_KEY", "OPENAI_API_KEY"])
+@pytest.mark.parametrize("key", ["sk-sec\nret", "sk-sec ret", "sk-secr\u00e9t"])
+def test_a_key_that_no_header_carries_stops_the_start_and_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, variable: str, key: str
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv(variable, key)
+    with pytest.raises(ConfigurationError, match="TANDEM_API_KEY") as refused:
+        load({"response": "openai:m"})
+    assert "sec" not in str(refused.value)
+    assert load({"response": "listener"}).response == "listener"  # which asks for none
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("MAX_SESSION", "TANDEM_MAX_SESSIONS"), ("ORIGIN", "TANDEM_ORIGINS"), ("LOGLEVEL", "TANDEM_LOG_LEVEL")],
+)
+def test_a_misspelt_setting_stops_the_start_and_the_right_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(f"TANDEM_{name}", "3")
+    with pytest.raises(ConfigurationError, match=f"TANDEM_{name}: did you mean {meant}"):
+        load({})
+
+
+def test_what_is_near_no_setting_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TANDEM_ZZZ", "")
+    with pytest.raises(ConfigurationError, match="the README lists all settings"):
+        load({})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["TANDEM_URL", "TANDEM_DEBUG", "TANDEM_SHARED", "TANDEM_SERVICE_HOST", "TANDEM_PORT_8000_TCP_ADDR", "tandem_vad"],
+)
+def test_variables_that_others_read_or_set_are_left_alone(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "fake")
+    assert load({}).port == 8000
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TANDEM_DATA_DIR", "~/x")
+    assert load({}).data_dir == tmp_path / "x"
+    assert load({"data_dir": Path("~/y")}).data_dir == tmp_path / "y"
+    assert load({"tls_key": "~/key.pem"}).tls_key == tmp_path / "key.pem"
+
+
+@pytest.mark.parametrize("value", ["", " "])
+def test_an_empty_path_is_refused_and_not_the_working_directory(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("TANDEM_DATA_DIR", value)
+    with pytest.raises(ConfigurationError, match=r"TANDEM_DATA_DIR.*it is empty"):
+        load({})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://example.org/", "https://example.org"),
+        ("HTTPS://Example.ORG", "https://example.org"),
+        ("https://example.org:443", "https://example.org"),
+        ("http://example.org:80/", "http://example.org"),
+        ("https://example.org:8443", "https://example.org:8443"),
+        ("null", "null"),
+    ],
+)
+def test_an_origin_is_kept_as_browsers_send_it(written: str, meant: str) -> None:
+    assert load({"origins": [written]}).origins == [meant]
+
+
+@pytest.mark.parametrize(
+    "written", ["", "example.org", "https://", "https://example.org/page", "https://[", "https://x:y"]
+)
+def test_an_origin_that_no_browser_sends_is_refused(written: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"TANDEM_ORIGINS.*write it as https://example.org"):
+        load({"origins": [written]})
+
+
+@pytest.mark.parametrize("written", ["Talk.example.org", "talk.example.org:443", "https://talk.example.org/"])
+def test_a_host_is_kept_as_the_name_that_is_compared(written: str) -> None:
+    assert load({"hosts": [written], "token": "a" * 16}).hosts == ["talk.example.org"]
+
+
+def test_behind_a_proxy_there_must_be_a_token() -> None:
+    with pytest.raises(ConfigurationError, match=r"TANDEM_HOSTS.*set TANDEM_TOKEN to a secret, or unset TANDEM_HOSTS"):
+        load({"hosts": ["talk.example.org"]})
+    with pytest.raises(ConfigurationError, match=r"TANDEM_HOSTS.*fewer than 16 characters"):
+        load({"hosts": ["talk.example.org"], "token": "a" * 15})
+    assert load({"hosts": ["talk.example.org"], "token": "a" * 16}).reachable
+    assert not load({}).reachable
+
+
+def test_a_token_comes_without_the_line_end_of_its_file() -> None:
+    token = load({"token": "a" * 16 + "\n"}).token
+    assert token is not None
+    assert token.get_secret_value() == "a" * 16

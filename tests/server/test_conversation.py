@@ -642,6 +642,18 @@ def test_a_damaged_memory_is_reported_and_not_used() -> None:
     assert driver.records()["item_t_1"].z == stranger.records()["item_t_1"].z
 
 
+def test_a_memory_that_cannot_be_read_is_reported_and_the_user_is_somebody_new() -> None:
+    driver = Driver(TandemSettings(user_id="anna"))
+    told = driver.tell(SpeakerLoaded("anna", None, "'anna' in the table speakers is damaged"))
+
+    assert errors(told) == ["speaker_not_loaded"]
+    assert "begins as with somebody new" in driver.events("error")[0]["error"]["message"]
+    assert driver.tell(SpeakerLoaded("bob", None, "damaged")) == []
+    driver.speak_turn()
+    driver.settle()
+    assert driver.events("response.done")[0]["response"]["status"] == "completed"
+
+
 def test_one_voice_is_not_remembered_under_two_names() -> None:
     driver = Driver(TandemSettings(user_id="anna"))
     driver.speak_turn()

@@ -12,6 +12,7 @@ from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import (
     Arm,
     Disarm,
+    Expired,
     Finalise,
     Finalised,
     Forget,
@@ -22,13 +23,14 @@ from tandem_server.conversation_events import (
     PartialHeard,
     Record,
     Speak,
+    Stalled,
     TrackGrew,
     TurnJudged,
 )
-from tandem_server.listening import FINALISE_DEADLINE, RECORD_DEADLINE
+from tandem_server.listening import AUDIO_DEADLINE, FINALISE_DEADLINE, RECORD_DEADLINE
 from tandem_server.stages.protocols import Transcript
 
-from .driver import SILENCE, SPEECH, Driver, errors, high, spoke
+from .driver import SILENCE, SPEECH, Driver, errors, high, kinds, spoke
 
 FALLEN = replace(spoke(), track=(6.0,) * 40 + (2.0,) * 20)
 """A turn whose pitch falls by four semitones at its end"""
@@ -436,3 +438,28 @@ def test_the_end_of_speech_is_told_in_parts_of_a_frame() -> None:
     driver.settle()
 
     assert driver.records()["item_t_1"].ended_ms == 20 * 32 + 16
+
+
+def test_a_client_that_leaves_its_turn_open_without_audio_is_told_once_and_keeps_it() -> None:
+    driver = Driver()
+    driver.manual()
+    driver.hear(SPEECH, 5)
+    assert driver.tell(Stalled()) == [Arm("audio:0", AUDIO_DEADLINE)]
+    assert driver.tell(Stalled()) == []
+
+    assert errors(driver.expire("audio:0")) == ["input_audio_stalled"]
+    assert driver.tell(Stalled()) == []
+    assert driver.conversation.user_speaking
+    assert "input_audio_buffer.committed" in kinds(driver.client("input_audio_buffer.commit"))
+
+
+@pytest.mark.parametrize("ends", ["audio", "commit", "clear"])
+def test_a_client_that_goes_on_in_time_is_told_nothing(ends: str) -> None:
+    driver = Driver()
+    driver.manual()
+    driver.hear(SPEECH, 5)
+    driver.tell(Stalled())
+    told = driver.hear(SPEECH) if ends == "audio" else driver.client(f"input_audio_buffer.{ends}")
+
+    assert Disarm("audio:0") in told
+    assert driver.tell(Expired("audio:0")) == []  # on its way already

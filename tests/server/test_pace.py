@@ -17,6 +17,15 @@ def test_a_burst_comes_at_once_and_what_is_beyond_it_waits_its_turn() -> None:
     assert bucket.take(0.0, now=101.0) == 0.0
 
 
+def test_how_long_something_would_wait_can_be_asked_and_changes_nothing() -> None:
+    bucket = TokenBucket(rate=10.0, burst=60.0)
+    assert bucket.wait(60.0, now=100.0) == 0.0
+    assert bucket.wait(660.0, now=100.0) == 60.0
+    assert bucket.take(60.0, now=100.0) == 0.0
+    assert bucket.wait(262.0, now=100.0) == pytest.approx(26.2)
+    assert bucket.wait(262.0, now=101.0) == pytest.approx(25.2)
+
+
 def test_what_was_not_used_is_saved_up_to_the_burst() -> None:
     bucket = TokenBucket(rate=10.0, burst=60.0)
     bucket.take(60.0, now=0.0)

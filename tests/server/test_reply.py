@@ -49,6 +49,15 @@ def test_the_table_is_full() -> None:
     assert all(set(row) == set(Event.__args__) for row in reply.TABLE.values())
 
 
+@pytest.mark.parametrize("state", [Silent(), Drafting(4), *LIVE])
+def test_every_rule_leads_where_the_table_says(state: State) -> None:
+    for kind in Event.__args__:
+        after, _ = step(state, kind(4))
+        _, to = reply.TABLE[type(state)][kind]
+
+        assert type(after) is to
+
+
 def test_a_reply_begins_when_none_is_live() -> None:
     assert step(Silent(), Begin(4)) == (Preparing(4), (Start(4),))
 

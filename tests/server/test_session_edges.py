@@ -17,6 +17,7 @@ from tandem_server.dialects import GA
 from tandem_server.equipment import Limits
 from tandem_server.g711 import encode_mulaw
 from tandem_server.line import Line
+from tandem_server.pace import TokenBucket
 from tandem_server.routes.socket import Socket
 from tandem_server.session import Session
 
@@ -96,6 +97,32 @@ async def test_half_a_sample_of_the_wider_format_alone_is_a_mistake() -> None:
     assert error["error"]["code"] == "invalid_audio"
 
 
+async def test_audio_that_would_wait_too_long_is_refused_whole_and_what_came_before_it_is_heard() -> None:
+    call = Call(limits=Limits(away=0.0, audio_rate=1.0, audio_burst=3.0, audio_age=2.0))
+    call.client.speak(SPEECH + SILENCE)
+    long = base64.b64encode(SILENCE * 60).decode()
+    call.client.say({"type": "input_audio_buffer.append", "audio": long, "event_id": "mine"})
+    refused = await call.client.until("error")
+    assert (refused["error"]["code"], refused["error"]["event_id"]) == ("input_audio_backlog", "mine")
+    assert "may wait 2 s" in refused["error"]["message"]
+
+    done = await call.client.until("response.done")
+    assert done["response"]["status"] == "completed"
+    call.client.say({"type": "input_audio_buffer.append", "audio": base64.b64encode(SILENCE[:4800]).decode()})
+    await call.end()
+    assert len(call.client.events("error")) == 1
+
+
+async def test_all_the_audio_that_a_message_may_hold_is_taken() -> None:
+    """15 MiB of base64 (OpenAI's limit) hold 246 s of pcm16, of which the last waits 24.6 s when the burst is spent."""
+    pcm = 15 * 2**20 * 3 // 4
+    limits, bucket = Limits(), TokenBucket(Limits().audio_rate, Limits().audio_burst)
+    bucket.take(limits.audio_burst, 0.0)
+
+    assert bucket.wait(pcm / 48_000, 0.0) == pytest.approx(24.6, abs=0.05)
+    assert bucket.wait(pcm / 48_000, 0.0) < limits.audio_age
+
+
 class Pace:
     """A bucket that is always a little behind."""
 
@@ -104,6 +131,9 @@ class Pace:
 
     def take(self, amount: float, now: float) -> float:
         self.taken += amount
+        return 0.001
+
+    def wait(self, amount: float, now: float) -> float:
         return 0.001
 
 

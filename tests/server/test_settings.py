@@ -301,6 +301,8 @@ def test_tandem_is_merged_field_by_field() -> None:
         ({"features": ["pitch"]}, "session.tandem.features"),
         ({"audio_frames": "opus"}, "session.tandem.audio_frames"),
         ({"user_id": "x" * 129}, "session.tandem.user_id"),
+        ({"user_id": ""}, "session.tandem.user_id"),
+        ({"user_id": " \t"}, "session.tandem.user_id"),
         ("match", "session.tandem"),
         (5, "session.tandem"),
     ],

@@ -9,11 +9,13 @@ import pytest
 from tandem_models.prosody import INDEX
 from tandem_models.signal import WIRE_RATE
 from tandem_models.surrogates import MINIMUM
+from tandem_server import recorded_replies
 from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import (
     Arm,
     EndSpeech,
     Finalise,
+    Hush,
     PhraseSpoken,
     Record,
     ReplyMeasured,
@@ -428,6 +430,74 @@ def test_a_truncation_after_a_barge_in_moves_what_was_heard() -> None:
 
     assert driver.records()["item_t_2"].heard_text == "It is"
     assert len(driver.events("response.done")) == 1
+
+
+def two_replies() -> Driver:
+    """The first reply is over and recorded; the second is being heard."""
+    driver = thinking()
+    driver.settle()
+    driver.hear(SILENCE, 80)
+    driver.until_replying("go on")
+    driver.hear(SILENCE, 5)
+    return driver
+
+
+def test_less_of_an_older_reply_was_heard_and_its_record_says_so() -> None:
+    driver = two_replies()
+    driver.settle()
+    told = driver.client("conversation.item.truncate", item_id="item_t_2", content_index=0, audio_end_ms=200)
+
+    assert [effect.turn.item_id for effect in told if isinstance(effect, Record)] == ["item_t_2"]
+    record = driver.records()["item_t_2"]
+    assert (record.status, record.heard_text, record.ended_ms - record.started_ms) == ("interrupted", "It is", 200)
+    assert driver.records()["item_t_4"].status == "completed"
+
+
+def test_truncating_an_older_reply_does_not_silence_the_one_that_is_heard() -> None:
+    driver = two_replies()
+    older = driver.client("conversation.item.truncate", item_id="item_t_2", content_index=0, audio_end_ms=200)
+    live = driver.client("conversation.item.truncate", item_id="item_t_4", content_index=0, audio_end_ms=100)
+
+    assert (Hush() in older, Hush() in live) == (False, True)
+
+
+def test_truncating_the_last_reply_silences_what_is_played_of_it_while_the_next_is_thought_of() -> None:
+    driver = thinking()
+    driver.settle()
+    driver.client("response.create")
+
+    assert Hush() in driver.client("conversation.item.truncate", item_id="item_t_2", content_index=0, audio_end_ms=9)
+
+
+def test_only_so_many_records_are_kept_for_correction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded_replies, "MOST", 1)
+    driver = two_replies()
+    driver.settle()
+    for item, recorded in (("item_t_2", False), ("item_t_4", True)):
+        told = driver.client("conversation.item.truncate", item_id=item, content_index=0, audio_end_ms=100)
+        assert any(isinstance(effect, Record) for effect in told) is recorded
+
+
+def test_a_reply_that_was_cancelled_while_it_waited_is_over_as_soon_as_it_begins() -> None:
+    driver = Driver()
+    for event in ("create", "cancel", "create", "cancel"):
+        assert errors(driver.client(f"response.{event}")) == []
+    assert errors(driver.client("response.cancel")) == ["response_cancel_not_active"]
+    driver.settle()
+
+    assert statuses(driver) == ["cancelled", "cancelled"]
+    assert [event["response"]["id"] for event in driver.events("response.created")] == ["resp_t_1", "resp_t_2"]
+    assert driver.conversation.idle
+
+
+def test_cancelling_a_reply_by_its_id_leaves_the_one_that_waits_alone() -> None:
+    driver = Driver()
+    for event in ("create", "cancel", "create"):
+        driver.client(f"response.{event}")
+    assert errors(driver.client("response.cancel", response_id="resp_t_1")) == ["response_cancel_not_active"]
+    driver.settle()
+
+    assert statuses(driver) == ["cancelled", "completed"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tandem_server.awaited_calls import CALL_DEADLINE
 from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import (
     CallCame,
@@ -319,7 +320,7 @@ def test_a_reply_that_only_calls_needs_no_voice_and_leaves_nothing_behind() -> N
     driver.settle()
 
     assert driver.all(EndSpeech) == []
-    assert driver.conversation.idle and driver.armed == {}
+    assert driver.conversation.idle and set(driver.armed) == {"calls:0"}
     assert [event["exchange"] for event in driver.events("tandem.entrainment")] == []
 
 
@@ -359,3 +360,57 @@ def test_news_of_a_call_is_a_sign_of_life() -> None:
     driver.tell(CallCame(0, CALL[0]))
     assert "reply:0" in driver.armed
     assert driver.tell(CallCame(5, CALL[0])) == driver.tell(TextCame(5, "x")) == []
+
+
+# A result that does not come -----------------------------------------------------------------------------------------
+def test_a_result_that_does_not_come_is_asked_for_and_the_user_is_waited_for_again() -> None:
+    driver = offering()
+    driver.detect(idle_timeout_ms=6_000)
+    driver.speak_turn()
+    driver.settle()
+    assert driver.armed == {"calls:0": CALL_DEADLINE}
+    told = driver.expire("calls:0")
+
+    assert errors(told) == ["function_result_timeout"]
+    assert "'look'" in wire(told)[0]["error"]["message"]
+    driver.reply, driver.calls = "Are you still there?", ()
+    driver.hear(SILENCE, 188)
+    assert "response.created" in kinds(driver.effects[-8:])
+
+
+def test_a_result_in_time_is_not_asked_for_and_the_reply_to_it_ends_the_wait() -> None:
+    driver = offering()
+    driver.speak_turn()
+    driver.settle()
+    output = {"type": "function_call_output", "call_id": "call_t_1", "output": "a lamp"}
+    driver.client("conversation.item.create", item=output)
+    assert driver.armed == {"calls:0": CALL_DEADLINE}  # for the reply
+    driver.calls, driver.reply = (), "A lamp."
+    driver.client("response.create")
+
+    assert "calls:0" not in driver.armed
+    driver.settle()
+    assert driver.armed == {}
+
+
+def test_a_result_that_is_not_asked_about_keeps_nobody_silent() -> None:
+    driver = offering()
+    driver.detect(idle_timeout_ms=6_000)
+    driver.speak_turn()
+    driver.settle()
+    output = {"type": "function_call_output", "call_id": "call_t_1", "output": "a lamp"}
+    driver.client("conversation.item.create", item=output)
+    assert driver.expire("calls:0") == []
+    driver.hear(SILENCE, 188)
+
+    assert len(driver.events("input_audio_buffer.timeout_triggered")) == 1
+
+
+def test_the_result_of_a_call_that_the_client_has_deleted_is_not_asked_for() -> None:
+    driver = offering()
+    driver.speak_turn()
+    driver.settle()
+    (call,) = called(driver)
+    driver.client("conversation.item.delete", item_id=call["id"])
+
+    assert driver.expire("calls:0") == []

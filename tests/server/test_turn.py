@@ -20,6 +20,7 @@ from tandem_server.turn import (
     Event,
     Frame,
     Hearing,
+    MissAudio,
     Onset,
     OpenTurn,
     Pausing,
@@ -160,6 +161,13 @@ def test_patience_ends_at_the_nearest_frame() -> None:
         assert isinstance(step(pausing, Frame((8 + frames) * F, SILENCE), settings)[1][0], CloseTurn)
 
 
+@pytest.mark.parametrize("state", [Hearing(7, 0), Pausing(7, 0, 8 * F, settled=True)])
+def test_audio_that_stays_away_closes_a_turn_of_ours_and_is_only_told_of_in_one_of_the_clients(state: State) -> None:
+    assert step(state, Stall(9 * F), MANUAL) == (state, (MissAudio(7),))
+    after, (closed,) = step(state, Stall(9 * F), SETTINGS)
+    assert (after, type(closed)) == (Quiet(8), CloseTurn)
+
+
 def test_a_turn_that_never_ends_is_ended() -> None:
     assert step(Hearing(7, 0), Frame(100 * F - 1, SPEECH), SETTINGS) == (Hearing(7, 0), ())
     assert step(Hearing(7, 0), Frame(100 * F, SPEECH), SETTINGS) == (
@@ -182,8 +190,6 @@ def test_the_client_can_commit_or_clear_an_open_turn_only() -> None:
 
 def test_a_stalled_client_ends_its_turn_unless_it_ends_turns_itself() -> None:
     assert step(Hearing(2, F), Stall(9 * F), SETTINGS) == (Quiet(3), (CloseTurn(2, 9 * F, 9 * F, "stall"),))
-    assert step(Hearing(2, F), Stall(9 * F), MANUAL) == (Hearing(2, F), ())
-    assert step(Pausing(2, F, 4 * F, settled=True), Stall(9 * F), MANUAL)[1] == ()
     assert step(Pausing(2, F, 4 * F, settled=True), Stall(9 * F), SETTINGS)[1] == (CloseTurn(2, 4 * F, 9 * F, "stall"),)
 
 

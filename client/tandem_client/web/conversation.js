@@ -175,7 +175,6 @@ const HANDLERS = {
     playing: null,
   }),
   "page.disconnected": (state) => ({ ...state, speaking: null, pending: false, response: null, output: null }),
-  "page.problem": (state, event) => addProblem(state, event.id, event.code ?? null, event.message),
   "page.dismissed": (state, event) => ({ ...state, problems: state.problems.filter(({ id }) => id !== event.id) }),
 };
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from tandem_server.engines.chat_messages import chat_messages, chat_tools
 from tandem_server.engines.chat_pieces import ChatPieces
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 2
 """A request that failed before its first word is made once more."""
+QUOTED: Final = 200
+"""Characters of what the endpoint says about an error"""
 STATUS: Final = {
     400: "does not accept the request; check the model's name, and that its context is large enough",
     401: "refuses the API key; set the key of this endpoint",
@@ -35,7 +39,8 @@ class ChatSettings:
     """Where to ask and within which bounds. Raises ConfigurationError."""
 
     model: str
-    base_url: str = "https://api.openai.com/v1"
+    base_url: str = field(default="https://api.openai.com/v1", repr=False)
+    """It may hold a password: people are shown `place`."""
     api_key: str | None = field(default=None, repr=False)
     """None for an endpoint that asks for none."""
     first_word_timeout: float = 10.0
@@ -57,7 +62,24 @@ class ChatSettings:
         if not self.model:
             raise ConfigurationError("the chat model has no name; write openai:MODEL@URL")
         if not self.base_url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"the chat endpoint {self.base_url!r} must begin with http:// or https://")
+            raise ConfigurationError("the chat endpoint's address must begin with http:// or https://")
+        try:
+            urlsplit(self.base_url).port  # noqa: B018  raises for an address that is none
+        except ValueError:
+            raise ConfigurationError("the chat endpoint's address cannot be read; write http://HOST:PORT/v1") from None
+
+    @property
+    def place(self) -> str:
+        """Scheme, host and port of the endpoint, without what may be secret."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+    def without_secrets(self, text: str) -> str:
+        """What somebody else's server or library said, which may repeat what it was sent."""
+        account = urlsplit(self.base_url).netloc.rpartition("@")[0]
+        for secret in (self.api_key, account, *account.split(":")):
+            text = text.replace(secret, "***") if secret else text
+        return text
 
 
 class OpenAIChat:
@@ -160,19 +182,32 @@ class OpenAIChat:
         if isinstance(error, self._openai.APIStatusError):
             told = STATUS.get(error.status_code, "failed; the fault is there, look at its log")
             # The body of a refusal may repeat the key.
-            quoted = "" if error.status_code == 401 else error.message[:200]
+            quoted = "" if error.status_code == 401 else error.message
             return self._error(f"{told} (HTTP {error.status_code})", quoted)
         if isinstance(error, self._openai.APIConnectionError):
-            cause = error.__cause__ or error
-            return self._error(f"cannot be reached ({cause}); is it running, and is the base URL right?")
-        return self._error(f"broke off its answer ({type(error).__name__}); look at its log", str(error)[:200])
+            return self._error(f"cannot be reached ({reason(error)}); is it running, and is the base URL right?")
+        return self._error(f"broke off its answer ({type(error).__name__}); look at its log", str(error))
 
     def _error(self, told: str, quoted: str = "") -> EngineError:
-        return EngineError(f"the chat endpoint {self._settings.base_url} {told}", stage="response", quoted=quoted)
+        settings = self._settings
+        quoted = settings.without_secrets(quoted)[:QUOTED]
+        return EngineError(f"the chat endpoint {settings.place} {told}", stage="response", quoted=quoted)
 
     def _late(self, seconds: float) -> EngineTimeout:
         told = f"did not go on within {seconds:.3g} s; is the model loaded, and fast enough to talk with?"
-        return EngineTimeout(f"the chat endpoint {self._settings.base_url} {told}", stage="response")
+        return EngineTimeout(f"the chat endpoint {self._settings.place} {told}", stage="response")
+
+
+def reason(error: BaseException) -> str:
+    """Why a connection failed, in the system's words, else by the kind of error: the text of a library's error may
+    hold the header or the address it could not use, and with them a key or a password."""
+    known, cause = type(error.__cause__ or error).__name__, error.__cause__
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            number = cause.errno or 0  # that of a name which leads nowhere is negative, and no errno
+            return os.strerror(number) if number > 0 else cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return known
 
 
 async def next_pieces(stream: AsyncStream[ChatCompletionChunk], read: ChatPieces) -> list[str | CallPiece]:

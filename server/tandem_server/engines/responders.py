@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -12,12 +13,14 @@ from tandem_server.engines.openai_chat import ChatSettings, OpenAIChat
 from tandem_server.errors import ConfigurationError
 from tandem_server.stages.protocols import Responder
 
+_MODEL_AT_URL: Final = re.compile(r"(?P<model>.*?)@(?P<url>[A-Za-z][A-Za-z0-9+.-]*://.*)")
+
 
 def make_responder(setting: str, *, api_key: str | None = None) -> Responder:
     """The responder a setting names, before its first use. Raises ConfigurationError that lists the choices."""
     kind, _, argument = setting.partition(":")
-    if kind not in RESPONDERS:
-        raise ConfigurationError(f"there is no responder {setting!r}; choose one of: {', '.join(CHOICES)}")
+    if kind not in RESPONDERS:  # what follows may hold a password
+        raise ConfigurationError(f"there is no responder {kind!r}; choose one of: {', '.join(CHOICES)}")
     return RESPONDERS[kind](argument, api_key)
 
 
@@ -44,10 +47,10 @@ def make_fake(argument: str) -> Responder:
 
 
 def chat_settings(argument: str, api_key: str | None) -> ChatSettings:
-    """Of MODEL or MODEL@URL; a model's name may itself hold an @. Raises ConfigurationError."""
-    model, at, url = argument.rpartition("@")
-    if at and "://" in url:
-        return ChatSettings(model, url, api_key)
+    """Of MODEL or MODEL@URL; a model's name may itself hold an @, and so may the URL (USER:PASSWORD@HOST). Raises
+    ConfigurationError."""
+    if found := _MODEL_AT_URL.fullmatch(argument):
+        return ChatSettings(found["model"], found["url"], api_key)
     if argument and not api_key:
         raise ConfigurationError(
             "OpenAI's own endpoint wants a key: set TANDEM_API_KEY, or name another as openai:MODEL@URL"

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, StatementError
 
-from tandem_server.errors import StoreError
+from tandem_server.errors import DamagedRowError, StoreError
 
 ADVICE: Final = (
     ("SQLITE_FULL", "the disk is full; free some space, then start again"),
@@ -39,6 +39,11 @@ def store_error(error: Exception, place: str) -> StoreError:
     if isinstance(cause, (TypeError, ValueError)):
         return StoreError(f"{place}: the record cannot be stored: {cause}")
     return StoreError(f"{place}: {cause}")
+
+
+def damaged_row(table: str, name: str, told: str) -> DamagedRowError:
+    """The error for one row that cannot be read, while the others can."""
+    return DamagedRowError(f"{name!r} in the table {table} is damaged ({told}); restore a backup, or delete that row")
 
 
 def place_of(url: URL) -> str:

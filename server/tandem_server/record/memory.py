@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from tandem_server.errors import ClientError, StoreError
-from tandem_server.record.records import ConversationRecord, SpeakerRecord, TurnRecord
+from tandem_server.record.records import ConversationRecord, SpeakerRecord, TurnRecord, ignore
 
 
 class MemoryStore:
@@ -51,7 +52,11 @@ class MemoryStore:
         return self._conversations.get(conversation_id)
 
     async def conversations(
-        self, limit: int = 50, after: str | None = None, user_id: str | None = None
+        self,
+        limit: int = 50,
+        after: str | None = None,
+        user_id: str | None = None,
+        damaged: Callable[[StoreError], None] = ignore,  # noqa: ARG002  nothing here can be
     ) -> list[ConversationRecord]:
         self._require_open()
         if after is not None and after not in self._conversations:

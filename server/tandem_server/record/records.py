@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
+from tandem_server.errors import StoreError
 from tandem_server.stages.protocols import Word
 
 JsonObject = Mapping[str, object]
@@ -100,6 +101,10 @@ class SpeakerRecord:
         require_finite("pitch_range", self.pitch_range)
 
 
+def ignore(_: StoreError) -> None:
+    """Nobody asked."""
+
+
 class TurnStore(Protocol):
     """Keeps conversations. Every method raises StoreError when it could not do its work."""
 
@@ -118,10 +123,14 @@ class TurnStore(Protocol):
     async def conversation(self, conversation_id: str) -> ConversationRecord | None: ...
 
     async def conversations(
-        self, limit: int = 50, after: str | None = None, user_id: str | None = None
+        self,
+        limit: int = 50,
+        after: str | None = None,
+        user_id: str | None = None,
+        damaged: Callable[[StoreError], None] = ignore,
     ) -> list[ConversationRecord]:
         """Newest first; `after` is the id of the last one already seen, and a ClientError when it is not known. Of one
-        user only, if one is named."""
+        user only, if one is named. One that cannot be read is left out, and `damaged` is told of it."""
 
     async def load_speaker(self, user_id: str) -> SpeakerRecord | None: ...
 

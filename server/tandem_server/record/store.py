@@ -7,24 +7,26 @@ survives kill -9. (With WAL and synchronous=NORMAL the last commits may be lost 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, and_, event, or_, select
+from sqlalchemy import URL, Select, and_, delete, event, or_, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, InvalidRequestError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from tandem_server.errors import ConfigurationError, StoreError
+from tandem_server.errors import ConfigurationError, DamagedRowError, StoreError
 from tandem_server.record import memory, rows
-from tandem_server.record.faults import place_of, store_error
+from tandem_server.record.faults import damaged_row, place_of, store_error
 from tandem_server.record.memory import MemoryStore
 from tandem_server.record.migrations import upgrade_engine
-from tandem_server.record.records import ConversationRecord, SpeakerRecord, TurnRecord, TurnStore
+from tandem_server.record.privacy import make_private_file, make_private_folder
+from tandem_server.record.records import ConversationRecord, SpeakerRecord, TurnRecord, TurnStore, ignore
 from tandem_server.record.tables import Conversation, Speaker, Turn
 
 PRAGMAS: Final[Mapping[str, str]] = MappingProxyType(
@@ -39,6 +41,8 @@ DRIVERS: Final = MappingProxyType(
 """The driver of a URL that names none."""
 
 T = TypeVar("T")
+Listed = TypeVar("Listed", Conversation, Turn)
+Row = TypeVar("Row", Conversation, Turn, Speaker)
 Work = Callable[[AsyncSession], Awaitable[None]]
 """What is done in one transaction."""
 
@@ -108,36 +112,45 @@ class Store:
 
     async def save_speaker(self, speaker: SpeakerRecord) -> None:
         async def work(session: AsyncSession) -> None:
-            await session.merge(rows.speaker_row(speaker))
+            # Not merged: what was there may be damaged, and is of no more use.
+            await session.execute(delete(Speaker).where(Speaker.user_id == rows.storable(speaker.user_id)))
+            session.add(rows.speaker_row(speaker))
 
         await self._write(work)
 
     async def turns(self, conversation_id: str) -> list[TurnRecord]:
-        query = select(Turn).where(Turn.conversation_id == conversation_id).order_by(Turn.index)
-        return [rows.turn_record(row) for row in await self._read(lambda session: session.scalars(query))]
+        query = select(Turn.id).where(Turn.conversation_id == conversation_id).order_by(Turn.index)
+        return [turn async for turn in self._each(Turn, query, rows.turn_record, _refuse)]
 
     async def conversation(self, conversation_id: str) -> ConversationRecord | None:
-        row = await self._read(lambda session: session.get(Conversation, conversation_id))
-        return None if row is None else rows.conversation_record(row)
+        return await self._one(Conversation, conversation_id, rows.conversation_record)
 
     async def conversations(
-        self, limit: int = 50, after: str | None = None, user_id: str | None = None
+        self,
+        limit: int = 50,
+        after: str | None = None,
+        user_id: str | None = None,
+        damaged: Callable[[StoreError], None] = ignore,
     ) -> list[ConversationRecord]:
-        query = select(Conversation).order_by(Conversation.started_at.desc(), Conversation.id.desc()).limit(limit)
+        query = select(Conversation.id).order_by(Conversation.started_at.desc(), Conversation.id.desc())
         if user_id is not None:
             query = query.where(Conversation.user_id == user_id)
         if after is not None:
-            seen = await self.conversation(after)
-            if seen is None:
+            seen = select(Conversation.started_at).where(Conversation.id == after)
+            if not await self._scalars(seen.with_only_columns(Conversation.id)):
                 raise memory.unknown_cursor(after)
-            same_time = and_(Conversation.started_at == seen.started_at, Conversation.id < seen.id)
-            query = query.where(or_(Conversation.started_at < seen.started_at, same_time))
-        found = await self._read(lambda session: session.scalars(query))
-        return [rows.conversation_record(row) for row in found]
+            began = seen.scalar_subquery()
+            same_time = and_(Conversation.started_at == began, Conversation.id < after)
+            query = query.where(or_(Conversation.started_at < began, same_time))
+        found: list[ConversationRecord] = []
+        async for record in self._each(Conversation, query, rows.conversation_record, damaged, limit):
+            found.append(record)
+            if len(found) == limit:
+                break
+        return found
 
     async def load_speaker(self, user_id: str) -> SpeakerRecord | None:
-        row = await self._read(lambda session: session.get(Speaker, user_id))
-        return None if row is None else rows.speaker_record(row)
+        return await self._one(Speaker, user_id, rows.speaker_record)
 
     async def close(self) -> None:
         self._closing = True
@@ -175,6 +188,44 @@ class Store:
             else:
                 done.set_result(None)
 
+    async def _one(self, table: type[Row], name: str, record: Callable[[Row], T]) -> T | None:
+        """The record of a primary key. Raises StoreError, which names a row that is damaged."""
+        try:
+            row = await self._read(lambda session: session.get(table, name))
+        except (ValueError, TypeError) as error:  # no JSON, or no date
+            raise damaged_row(table.__tablename__, name, str(error)) from error
+        return None if row is None else record(row)
+
+    async def _each(
+        self,
+        table: type[Listed],
+        names: Select[Any],
+        record: Callable[[Listed], T],
+        damaged: Callable[[StoreError], None],
+        at_once: int = 100,
+    ) -> AsyncIterator[T]:
+        """The records of so many primary keys, one by one where a damaged row makes the others unreadable."""
+        for begin in itertools.count(0, at_once):
+            chunk: list[str] = await self._scalars(names.limit(at_once).offset(begin))
+            try:
+                found = {row.id: row for row in await self._scalars(select(table).where(table.id.in_(chunk)))}
+            except (ValueError, TypeError):
+                found = {}
+            for name in chunk:
+                try:
+                    kept = record(found[name]) if name in found else await self._one(table, name, record)
+                except DamagedRowError as error:
+                    damaged(error)
+                else:
+                    if kept is not None:
+                        yield kept
+            if len(chunk) < at_once:
+                return
+
+    async def _scalars(self, query: Select[Any]) -> list[Any]:
+        """The first column of what a query finds."""
+        return list(await self._read(lambda session: session.scalars(query)))
+
     async def _read(self, query: Callable[[AsyncSession], Awaitable[T]]) -> T:
         """What a query finds; rows stay readable after their session."""
         if self._closing:
@@ -184,6 +235,11 @@ class Store:
                 return await query(session)
         except (SQLAlchemyError, OSError) as error:
             raise store_error(error, self._place) from error
+
+
+def _refuse(error: StoreError) -> None:
+    """A conversation of which a turn is missing is not that conversation."""
+    raise error
 
 
 async def _let_go(engine: AsyncEngine, before: set[threading.Thread]) -> None:
@@ -210,12 +266,13 @@ def parse_url(text: str) -> URL:
 
 
 def make_engine(url: URL, pragmas: Mapping[str, str] = PRAGMAS) -> AsyncEngine:
-    """An engine whose every connection is set up; nothing is opened yet. Raises ConfigurationError."""
+    """An engine whose every connection is set up; nothing is opened yet. Raises ConfigurationError, StoreError."""
     sqlite = url.get_backend_name() == "sqlite"
     try:
         engine = create_async_engine(url, json_serializer=rows.to_json, pool_pre_ping=not sqlite)
         if sqlite and url.database and not url.database.startswith("file:"):
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            make_private_folder(Path(url.database).parent)
+            make_private_file(Path(url.database))
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"{place_of(url)} needs the package {error.name}: pip install {error.name}") from error
     except (ArgumentError, InvalidRequestError) as error:

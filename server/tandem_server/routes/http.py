@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from tandem_server.equipment import Engines
+from tandem_server.errors import StoreError
 from tandem_server.record.records import ConversationRecord, TurnRecord
 from tandem_server.stages.strategies import STRATEGIES
 
@@ -32,10 +33,12 @@ def http_routes(engines: Callable[[], Engines], notes: Callable[[], list[str]]) 
     async def conversations(
         limit: Annotated[int, Query(ge=1, le=100)] = 20, after: Annotated[str | None, Query(max_length=128)] = None
     ) -> Json:
-        found = await engines().store.conversations(limit + 1, after)
+        damaged: list[StoreError] = []
+        found = await engines().store.conversations(limit + 1, after, damaged=damaged.append)
         data = [_conversation(record) for record in found[:limit]]
         ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-        return {"object": "list", "data": data, **ends, "has_more": len(found) > limit}
+        lost = {"damaged": [str(error) for error in damaged]} if damaged else {}
+        return {"object": "list", "data": data, **ends, "has_more": len(found) > limit, **lost}
 
     @router.get("/v1/conversations/{conversation_id}", summary="One conversation with its turns")
     async def conversation(conversation_id: Annotated[str, Path(max_length=128)]) -> Json:

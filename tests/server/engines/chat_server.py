@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,11 +58,16 @@ class ChatServer:
     behaviours: Sequence[Behaviour]
     url: str = ""
     calls: list[Call] = field(default_factory=list)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """The client has closed a connection that was being answered."""
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.writers.append(writer)
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:  # the client could not even ask
+            return
         length = next(
             int(line.split(":")[1]) for line in head.splitlines() if line.lower().startswith("content-length")
         )
@@ -96,6 +101,10 @@ async def serving(*behaviours: Behaviour) -> AsyncIterator[ChatServer]:
         yield chat
     finally:
         server.close()
+        for writer in chat.writers:  # else a socket may outlive its loop, and a later test is blamed for it
+            writer.transport.abort()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
         await server.wait_closed()
 
 

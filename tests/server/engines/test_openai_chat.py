@@ -72,6 +72,36 @@ async def test_settings_reach_the_endpoint() -> None:
     assert "sk-1" not in repr(ChatSettings("m", api_key="sk-1"))
 
 
+@pytest.mark.parametrize("key", ["sk-secret\n", "sk-secr\u00e9t"])
+async def test_a_key_that_cannot_be_sent_is_not_shown(key: str) -> None:
+    async with serving(says("Hi")) as server:
+        with pytest.raises(EngineError) as failed:
+            await reply(server, api_key=key)
+
+    assert "sk-" not in str(failed.value)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+async def test_a_secret_that_the_endpoint_repeats_is_not_shown(status: int) -> None:
+    async with serving(refuses(status, "not with sk-secret of ada:lovelace")) as server:
+        address = server.url.replace("://", "://ada:lovelace@")
+        with pytest.raises(EngineError, match=f"HTTP {status}") as failed:
+            await reply(server, api_key="sk-secret", base_url=address)
+
+    assert not [word for word in ("sk-secret", "lovelace") if word in str(failed.value)]
+    assert server.url.removesuffix("/v1") in str(failed.value)
+
+
+async def test_a_password_in_the_address_is_not_shown() -> None:
+    hidden = ChatSettings("m", "http://ada:lovelace@127.0.0.1:1/v1")
+    chat = OpenAIChat(hidden)
+    with pytest.raises(EngineError, match=r"http://127\.0\.0\.1:1 cannot be reached \(Connection refused\)") as failed:
+        _ = [piece async for piece in chat.respond(HELLO)]
+    await chat.close()
+
+    assert not [shown for shown in (str(failed.value), chat.name, repr(hidden)) if "lovelace" in shown]
+
+
 async def test_closing_the_reply_hangs_up() -> None:
     server: ChatServer
 
@@ -168,7 +198,7 @@ async def test_a_refusal_says_whose_fault_it_is(status: int, told: str, calls: i
         with pytest.raises(EngineError, match=told) as caught:
             await reply(server)
 
-    assert server.url in str(caught.value)
+    assert server.url.removesuffix("/v1") in str(caught.value)
     assert len(server.calls) == calls
 
 

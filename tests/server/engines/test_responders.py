@@ -19,6 +19,7 @@ from tandem_server.stages.protocols import CallPiece, Message, Tool, Tools
         ("openai:gpt-5-mini", "openai (gpt-5-mini at api.openai.com)"),
         ("openai:qwen3:4b@http://127.0.0.1:11434/v1", "openai (qwen3:4b at 127.0.0.1)"),
         ("openai:team@model@https://example.org/v1", "openai (team@model at example.org)"),
+        ("openai:m@http://ada:lovelace@127.0.0.1:11434/v1", "openai (m at 127.0.0.1)"),
         ("openai:team@model", "openai (team@model at api.openai.com)"),
     ],
 )
@@ -33,6 +34,12 @@ async def test_a_setting_names_a_responder(setting: str, name: str) -> None:
 def test_an_unknown_setting_is_told_the_choices(setting: str) -> None:
     with pytest.raises(ConfigurationError, match="choose one of: listener, openai:MODEL@URL, fake, fake:TEXT"):
         make_responder(setting)
+
+
+def test_a_password_in_a_misspelt_setting_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match="no responder 'opnai'") as refused:
+        make_responder("opnai:m@http://ada:lovelace@127.0.0.1/v1")
+    assert "lovelace" not in str(refused.value)
 
 
 @pytest.mark.parametrize(("setting", "told"), [

@@ -45,6 +45,10 @@ def url_of(path: Path) -> str:
     return f"sqlite+aiosqlite:///{path}"
 
 
+def files(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
 KERNELS_OWN = Path("/proc/sys")
 
 
@@ -258,3 +262,20 @@ def test_a_url_may_leave_out_the_driver() -> None:
     assert parse_url("sqlite:///a.db").drivername == "sqlite+aiosqlite"
     assert parse_url("postgresql://h/n").drivername == "postgresql+asyncpg"
     assert parse_url("postgresql+psycopg://h/n").drivername == "postgresql+psycopg"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files are POSIX's")
+@pytest.mark.parametrize(("found", "left"), [(0o644, 0o600), (0o666, 0o600), (0o660, 0o660), (None, 0o600)])
+async def test_a_database_that_all_may_read_becomes_its_owners_and_a_groups_stays_so(
+    tmp_path: Path, found: int | None, left: int
+) -> None:
+    path = tmp_path / "tandem.db"
+    if found is not None:
+        path.touch()
+        path.chmod(found)
+    store = await Store.open(url_of(path))
+    await store.open_conversation(conversation())
+    rights = {file.name: file.stat().st_mode & 0o777 for file in files(tmp_path)}
+    await store.close()
+
+    assert rights == {"tandem.db": left, "tandem.db-wal": left, "tandem.db-shm": left}
