@@ -22,7 +22,7 @@ from tandem_training.corpus.pairing import Sounds, Track, heard
 from tandem_training.corpus.words import units
 
 _FILE: Final = re.compile(r"sw(\d{4})([AB])-ms98-a-word")
-_NO_WORD: Final = re.compile(r"\[(?!laughter-)[^\]]*\]$|<[^>]*>$")
+_NO_WORD: Final = re.compile(r"\[(?!laughter-)[^\]/]*\]$|<[^>]*>$")
 """[noise], [silence], [vocalized-noise], <b_aside>; [laughter-yeah] is a word said laughing"""
 _CLEAN: Final = (
     (re.compile(r"\[laughter-(.*)\]"), r"\1"),
