@@ -60,7 +60,7 @@ def split_dialogues(turns: Sequence[Turn], seed: int, shares: Mapping[str, float
     if len(members) < len(shares):
         raise CorpusError(
             f"the speakers hold the dialogues together in {len(members)} groups, too few for {len(shares)} splits; "
-            "if the same name means somebody else in every dialogue, import with --local-speakers; else keep them on one side"
+            "if a name means somebody else in every dialogue, import with --local-speakers; else keep them on one side"
         )
     order = sorted(members)
     random.Random(seed).shuffle(order)  # noqa: S311
