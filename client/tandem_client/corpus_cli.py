@@ -92,8 +92,12 @@ def features(
     from tandem_training.corpus.extraction import extract, processors
     from tandem_training.corpus.folder import Corpus
 
-    with _said_plainly(), _bar("Measuring") as progress:
-        done = extract(Corpus.open(folder), jobs or processors(), progress)
+    try:
+        with _said_plainly(), _bar("Measuring") as progress:
+            done = extract(Corpus.open(folder), jobs or processors(), progress)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted; run it again to go on.", err=True)
+        raise
     before = f", {done.kept} had been before" if done.kept else ""
     typer.echo(f"{done.dialogues} dialogues were measured{before}; {done.turns} turns have features")
     if done.nothing:

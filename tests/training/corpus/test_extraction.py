@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import soundfile
 
@@ -229,3 +232,33 @@ def test_a_dialogue_that_kills_its_process_is_listed_and_the_others_are_measured
 def test_no_processes_are_too_few(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="--jobs is 1 or more"):
         extract(spoken_corpus(tmp_path, ("d1",)), 0)
+
+
+ENDLESS = """
+import os, sys, threading
+import subprocess
+import sys
+from pathlib import Path
+from tandem_training.corpus import extraction
+from tandem_training.corpus.folder import Corpus
+
+def endless(work):
+    print(os.getpid(), flush=True)
+    threading.Event().wait()
+
+if __name__ == "__main__":
+    extraction.measure_dialogue = endless
+    extraction.extract(Corpus.open(Path(sys.argv[1])), 2)
+"""
+
+
+def test_no_process_outlives_a_run_that_was_killed(tmp_path: Path) -> None:
+    made = spoken_corpus(tmp_path, ("d1", "d2"))
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS)
+    with subprocess.Popen([sys.executable, script, made.folder], stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        workers = [psutil.Process(int(run.stdout.readline())) for _ in range(2)]
+        run.kill()
+        _, left = psutil.wait_procs(workers, timeout=60)
+    assert left == []

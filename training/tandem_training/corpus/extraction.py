@@ -8,11 +8,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 
 from tandem_models.prosody import EXTRACTOR_VERSION, MISSING
 from tandem_training.corpus.errors import CorpusError
@@ -111,7 +113,7 @@ def _measured(todo: Sequence[Work], jobs: int) -> Iterator[tuple[Work, list[Row]
 def _in_processes(waiting: deque[Work], jobs: int, lost: list[Work]) -> Iterator[tuple[Work, list[Row]]]:
     """Take from `waiting` until it is empty, or a process has died: then `lost` has what was under way."""
     running: dict[Future[list[Row]], Work] = {}
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _ignore_interrupt)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with_the_parent)
     try:
         while waiting or running:
             while waiting and len(running) < 2 * jobs:
@@ -142,9 +144,17 @@ def _died(work: Work) -> list[Row]:
     ]
 
 
-def _ignore_interrupt() -> None:
-    """Ctrl-C goes to the whole group of processes; the parent alone decides what follows."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _end_with_the_parent() -> None:
+    """In a new process: Ctrl-C, which the whole group gets, ends it without a word, and so does its parent's death."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def processors() -> int:
