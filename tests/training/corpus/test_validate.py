@@ -13,7 +13,7 @@ from tandem_training.corpus.folder import Corpus
 from tandem_training.corpus.manifest import Turn
 from tandem_training.corpus.validate import validate
 
-from .samples import corpus, spoken_corpus, turn
+from .samples import corpus, spoken_corpus, stereo, turn
 
 
 def told(made: Corpus, audio: bool = True) -> list[tuple[int, str, str]]:
@@ -56,6 +56,13 @@ def test_a_broken_rule_is_an_error_on_its_line(tmp_path: Path, lines: list[Turn]
 def test_roles_and_channels_that_change_are_warnings(tmp_path: Path) -> None:
     lines = [turn(0, "a", 0, 1, role="A"), turn(1, "a", 3, 4, role="B")]
     assert told(corpus(tmp_path / "corpus", lines)) == [(2, "warning", "a is 'B' here and 'A' before")]
+
+
+def test_two_speakers_in_one_channel_are_a_warning_once(tmp_path: Path) -> None:
+    stereo(tmp_path / "x.wav", 16_000, 5.0)
+    lines = [turn(number, "ab"[number % 2], number, number + 1.0, audio="x.wav", channel=0) for number in range(4)]
+    found = told(corpus(tmp_path / "corpus", lines, tmp_path))
+    assert found == [(2, "warning", "b is in the same channel as a: features may be either's")]
 
 
 def test_lines_that_cannot_be_read_are_all_named(tmp_path: Path) -> None:

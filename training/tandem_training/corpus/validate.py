@@ -125,14 +125,15 @@ def _of_overlap(lines: Lines) -> Found:
 def _of_sides(lines: Lines) -> Found:
     """A speaker has one role and one track; two speakers on one track cannot be told apart."""
     roles: dict[str, str | None] = {}
-    owners: dict[tuple[str, int | None], str] = {}
+    owners: dict[tuple[str, int | None], set[str]] = {}
     for number, turn in lines:
         if roles.setdefault(turn.speaker, turn.role) != turn.role:
             yield number, "warning", f"{turn.speaker} is {turn.role!r} here and {roles[turn.speaker]!r} before"
         if turn.audio is not None and turn.start is not None:
-            owner = owners.setdefault((turn.audio, turn.channel), turn.speaker)
-            if owner != turn.speaker:
-                owners[turn.audio, turn.channel] = turn.speaker
+            there = owners.setdefault((turn.audio, turn.channel), {turn.speaker})
+            if turn.speaker not in there:
+                owner = min(there)
+                there.add(turn.speaker)
                 yield number, "warning", f"{turn.speaker} is in the same channel as {owner}: features may be either's"
 
 
