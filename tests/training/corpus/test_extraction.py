@@ -115,6 +115,23 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_table(tmp_path: Path, monke
     assert path.read_bytes() == whole
 
 
+def test_a_run_that_is_killed_twice_loses_nothing_that_was_done(tmp_path: Path) -> None:
+    made = spoken_corpus(tmp_path, ("d1", "d2", "d3"))
+    path = made.table(EXTRACTOR_VERSION)
+    extract(made)
+    whole = path.read_bytes()
+    path.write_bytes(whole.splitlines(keepends=True)[0] + b'{"dialogue":"d1","tu')
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(made, progress=killed)
+    assert {name for name, _ in table(made)} == {"d1"} and len(table(made)) == 4
+    assert extract(made).kept == 1
+    assert path.read_bytes() == whole
+
+
 def test_a_turn_that_changed_is_measured_anew_with_its_dialogue_and_nothing_else(tmp_path: Path) -> None:
     made = spoken_corpus(tmp_path, ("d1", "d2"))
     extract(made)

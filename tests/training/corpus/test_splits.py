@@ -77,3 +77,10 @@ def test_a_split_is_written_into_every_line(tmp_path: Path) -> None:
     split = split_dialogues(made.turns(), 0)
     write_splits(made, split)
     assert {one.dialogue: one.split for one in made.turns()} == split
+
+
+def test_no_split_is_left_empty_however_unequal_the_groups_are() -> None:
+    turns = [one for number in range(20) for one in call(f"d{number}", "ada", "bob")]
+    turns += [*call("e", "cy"), *call("f", "dan")]
+    for seed in range(6):
+        assert set(split_dialogues(turns, seed).values()) == {"train", "validation", "test"}

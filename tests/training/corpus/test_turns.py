@@ -126,3 +126,8 @@ def test_who_speaks_on_through_an_interruption_has_one_turn_and_who_stops_has_tw
     talked_into = (("a", "one two", 0.0, 2.0), ("b", "no but wait", 1.6, 3.0))
     assert len(said(*talked_into, ("a", "three", 2.4, 3.5))) == 2
     assert len(said(*talked_into, ("a", "three", 2.6, 3.5))) == 3
+
+
+def test_a_sign_and_the_same_listeners_turn_after_it_are_two() -> None:
+    found = said(("a", "you go left", 0.0, 2.0), ("b", "mhm", 1.5, 1.8), ("b", "but where is it", 2.1, 3.0))
+    assert found[1:] == [("b", "mhm", 1.5, 1.8, True), ("b", "but where is it", 2.1, 3.0, False)]
