@@ -51,6 +51,9 @@ def import_(
             help="Whether the same name is somebody else in every dialogue (A and B), or the same person.",
         ),
     ] = None,
+    paired: Annotated[
+        bool, typer.Option("--paired", help="TextGrids are a file for each speaker, ID-SPEAKER.TextGrid.")
+    ] = False,
 ) -> None:
     """Add a corpus to the manifest, in place of what was imported before under its name.
 
@@ -59,6 +62,7 @@ def import_(
     \b
     [bold]Examples[/bold]
     tandem corpus import textgrid recordings/ corpus/ --lang en
+    tandem corpus import textgrid aligned/ corpus/ --paired --audio recordings/
     tandem corpus import switchboard LDC97S62/ corpus/
     tandem corpus import tandem ~/.local/share/tandem/ corpus/
 
@@ -69,7 +73,7 @@ def import_(
     from tandem_training.corpus.dialogue import Options
     from tandem_training.corpus.importing import import_corpus
 
-    chosen = Options(audio, lang, license_, encoding, local_speakers)
+    chosen = Options(audio, lang, license_, encoding, local_speakers, paired)
     with _said_plainly(), _bar("Reading") as progress:
         done = import_corpus(importer, source, folder, name=name, options=chosen, progress=progress)
     typer.echo(f"{done.dialogues} dialogues, {done.turns} turns, {done.speakers} speakers are in {folder}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tandem_training.corpus.errors import CorpusError
 from tandem_training.corpus.folder import Corpus
 from tandem_training.corpus.importing import Imported, import_corpus
 from tandem_training.corpus.manifest import Turn
+from tandem_training.corpus.registry import IMPORTERS
 
 from .samples import stereo
 
@@ -66,6 +68,23 @@ def test_aligned_words_come_from_tiers_called_words(tmp_path: Path, folder: Path
     assert shown(turns) == [("d:A", 0.5, 1.5, "say hi"), ("d:B", 2.0, 3.0, "hello there")]
     assert turns[0].words == (("say", 0.5, 0.9), ("hi", 1.0, 1.5))
     assert turns[1].words == (("hello", 2.0, 2.4), ("there", 2.5, 3.0))
+
+
+def test_an_aligners_files_of_two_speakers_are_a_dialogue(tmp_path: Path, folder: Path) -> None:
+    for speaker, word, start in (("A", "hi", 0.5), ("B", "hello", 2.0)):
+        grid = textgrid.Textgrid()
+        grid.addTier(textgrid.IntervalTier("words", [(start, start + 0.5, word)], 0, 8))
+        grid.addTier(textgrid.IntervalTier("phones", [(start, start + 0.5, "AY")], 0, 8))
+        grid.save(str(folder / f"d-{speaker}.TextGrid"), "short_textgrid", includeBlankSpaces=True)
+        soundfile.write(folder / f"d-{speaker}.wav", np.zeros(64_000), 16_000)
+    turns, _ = imported("textgrid", tmp_path, paired=True)
+    assert shown(turns) == [("d:A", 0.5, 1.0, "hi"), ("d:B", 2.0, 2.5, "hello")]
+    assert [(turn.audio, turn.words) for turn in turns] == [
+        ("d-A.wav", (("hi", 0.5, 1.0),)),
+        ("d-B.wav", (("hello", 2.0, 2.5),)),
+    ]
+    with pytest.raises(CorpusError, match=r"tier 'words' does not say whose; .* see --paired"):
+        imported("textgrid", tmp_path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -357,3 +376,11 @@ def test_what_is_not_there_is_said(tmp_path: Path, folder: Path) -> None:
         import_corpus("textgrid", folder, tmp_path / "corpus")
     with pytest.raises(CorpusError, match=r"there is no "):
         import_corpus("textgrid", tmp_path / "gone", tmp_path / "corpus")
+
+
+@pytest.mark.parametrize("name", IMPORTERS)
+def test_every_importer_is_where_the_registry_says_and_is_told_plainly_of_an_empty_folder(
+    name: str, tmp_path: Path, folder: Path
+) -> None:
+    with pytest.raises(CorpusError, match=re.escape(str(folder))):
+        import_corpus(name, folder, tmp_path / "corpus")

@@ -84,6 +84,8 @@ class Options:
     """Of text files that are not UTF-8"""
     local_speakers: bool | None = None
     """Whether a name means somebody else in every dialogue; None leaves it to the importer"""
+    paired: bool = False
+    """Whether annotations come as a file for each speaker, `ID-SPEAKER`"""
 
     def sounds(self, root: Path) -> Path:
         """The folder of the recordings of a corpus at `root`."""

@@ -22,7 +22,7 @@ def _own(summary: str, layout: str, name: str) -> Importer:
 
 
 IMPORTERS: Final[Mapping[str, Importer]] = {
-    "textgrid": _own("Praat TextGrids", "ID.TextGrid, a tier a speaker; ID.wav or ID-TIER.wav", "textgrid"),
+    "textgrid": _own("Praat TextGrids", "ID.TextGrid, a tier a speaker; ID.wav or ID-TIER.wav (--paired)", "textgrid"),
     "elan": _own("ELAN annotations", "ID.eaf, a tier a speaker; ID.wav or ID-TIER.wav", "elan"),
     "csv": _own("Tables of utterances", "ID.csv: start,end,speaker,text[,dialogue]; ID.wav", "csv_turns"),
     "words-json": _own("Word lists as JSON", "ID.json: [{speaker, word, start, end}]; ID.wav", "words_json"),

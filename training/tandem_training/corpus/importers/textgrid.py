@@ -1,4 +1,5 @@
-"""Praat TextGrids: a tier a speaker, or `NAME - words` tiers as forced aligners write them.
+"""Praat TextGrids: a tier a speaker, with `NAME - words` tiers as forced aligners write them; or, when they are said to
+be paired, `ID-SPEAKER.TextGrid` a speaker, of which the tier `words` has words and any other utterances.
 
 In Praat's text formats, long and short, only numbers, strings in quotation marks and flags in angle brackets count;
 all else is comment. (Praat manual, "TextGrid file formats".) The binary format is not read.
@@ -7,7 +8,8 @@ all else is comment. (Praat manual, "TextGrid file formats".) The binary format 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,8 +24,9 @@ from tandem_training.corpus.words import attach, units
 
 _TOKEN: Final = re.compile(r'"((?:[^"]|"")*)"|(?<![^\s])(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![^\s])|<(exists|absent)>')
 _SILENCE: Final = frozenset({"", "#", "sp", "sil", "<sil>", "<p:>", "_", "-"})
-_WORDS: Final = re.compile(r"(?P<speaker>.*?)[\s_-]+words", re.IGNORECASE)
-_PHONES: Final = re.compile(r".*[\s_-](phones|phonemes|syllables)", re.IGNORECASE)
+_WORDS: Final = re.compile(r"(?:(?P<speaker>.*?)[\s_-]+)?words?", re.IGNORECASE)
+_PHONES: Final = re.compile(r"(?:.*[\s_-])?(?:phones?|phonemes?|syllables?)", re.IGNORECASE)
+_SIDE: Final = re.compile(r"(.+)[-_.]([^-_.]+)")
 
 
 class Tier(NamedTuple):
@@ -34,9 +37,27 @@ class Tier(NamedTuple):
     """(label, start, end), silence left out"""
 
 
+class Side(NamedTuple):
+    """What one speaker says, in whichever way it is known."""
+
+    utterances: tuple[Word, ...] = ()
+    words: tuple[Word, ...] = ()
+
+
 def plan(root: Path, options: Options) -> list[Planned]:
     sounds = Sounds(options.sounds(root))
-    return [Planned(path.name, partial(_read, path, sounds, options)) for path in find(root, "*.TextGrid", "TextGrid")]
+    paths = find(root, "*.TextGrid", "TextGrid")
+    if not options.paired:
+        return [Planned(path.name, partial(_one_file, path, sounds, options)) for path in paths]
+    files: defaultdict[str, dict[str, Path]] = defaultdict(dict)
+    for path in paths:
+        match = _SIDE.fullmatch(path.stem)
+        if match is None:
+            raise CorpusError(
+                f"{path.name} does not say who speaks; call it ID-SPEAKER.TextGrid, or leave out --paired"
+            )
+        files[match[1]][match[2]] = path
+    return [Planned(name, partial(_paired, name, some, sounds, options)) for name, some in files.items()]
 
 
 def read_tiers(path: Path, encoding: str | None = None) -> list[Tier]:
@@ -78,20 +99,37 @@ def _tiers(tokens: Iterator[str]) -> Iterator[Tier]:
                 next(tokens)
 
 
-def _read(path: Path, sounds: Sounds, options: Options) -> Dialogue:
-    tiers = [tier for tier in read_tiers(path, options.encoding) if not _PHONES.fullmatch(tier.name)]
-    said = {tier.name: tier.intervals for tier in tiers if not _WORDS.fullmatch(tier.name)}
-    words = {match["speaker"]: tier.intervals for tier in tiers if (match := _WORDS.fullmatch(tier.name))}
-    speakers = [name for name in dict.fromkeys([*said, *words]) if said.get(name) or words.get(name)]
-    if not speakers:
+def _one_file(path: Path, sounds: Sounds, options: Options) -> Dialogue:
+    sides: defaultdict[str, Side] = defaultdict(Side)
+    for tier in read_tiers(path, options.encoding):
+        match = _WORDS.fullmatch(tier.name)
+        if match is not None and match["speaker"] is None and tier.intervals:
+            raise CorpusError(f"tier {tier.name!r} does not say whose; call it `NAME - words`, or see --paired")
+        if match is not None and match["speaker"] is not None:
+            sides[match["speaker"]] = sides[match["speaker"]]._replace(words=tier.intervals)
+        elif not _PHONES.fullmatch(tier.name):
+            sides[tier.name] = sides[tier.name]._replace(utterances=tier.intervals)
+    return _dialogue(path.stem, sides, sounds)
+
+
+def _paired(name: str, files: dict[str, Path], sounds: Sounds, options: Options) -> Dialogue:
+    sides: dict[str, Side] = {}
+    for speaker, path in files.items():
+        tiers = [tier for tier in read_tiers(path, options.encoding) if not _PHONES.fullmatch(tier.name)]
+        words = tuple(word for tier in tiers if _WORDS.fullmatch(tier.name) for word in tier.intervals)
+        said = tuple(one for tier in tiers if not _WORDS.fullmatch(tier.name) for one in tier.intervals)
+        sides[speaker] = Side(said, words)
+    return _dialogue(name, sides, sounds)
+
+
+def _dialogue(name: str, sides: Mapping[str, Side], sounds: Sounds) -> Dialogue:
+    heard_of = {speaker: side for speaker, side in sides.items() if side.utterances or side.words}
+    if not heard_of:
         raise CorpusError("no interval tier has text in it")
-    tracks = sounds.tracks(path.stem, speakers)
+    tracks = sounds.tracks(name, list(heard_of))
     segments: list[Segment] = []
-    for speaker in speakers:
+    for speaker, side in heard_of.items():
         like = heard(Segment(speaker, role=speaker), tracks.get(speaker))
-        if speaker in said:
-            utterances = [replace(like, text=text, start=start, end=end) for text, start, end in said[speaker]]
-            segments += attach(utterances, words[speaker]) if speaker in words else utterances
-        else:
-            segments += units(words[speaker], like)
-    return Dialogue(path.stem, segments, local_speakers=True)
+        utterances = [replace(like, text=text, start=start, end=end) for text, start, end in side.utterances]
+        segments += attach(utterances, side.words) if utterances else units(side.words, like)
+    return Dialogue(name, segments, local_speakers=True)
