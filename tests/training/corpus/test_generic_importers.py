@@ -376,6 +376,8 @@ def test_what_is_not_there_is_said(tmp_path: Path, folder: Path) -> None:
         import_corpus("textgrid", folder, tmp_path / "corpus")
     with pytest.raises(CorpusError, match=r"there is no "):
         import_corpus("textgrid", tmp_path / "gone", tmp_path / "corpus")
+    with pytest.raises(CorpusError, match=r"there is no folder .*gone; --audio names the one that holds"):
+        import_corpus("csv", folder, tmp_path / "corpus", options=Options(audio=tmp_path / "gone"))
 
 
 @pytest.mark.parametrize("name", IMPORTERS)

@@ -29,6 +29,7 @@ def test_a_good_corpus_has_no_problems(tmp_path: Path) -> None:
     [
         ([turn(0, "a", 0, 1), turn(0, "b", 1, 2)], 2, "turn 0 of d1 is on line 1 already"),
         ([turn(0, "a", 0, 1), turn(2, "b", 1, 2)], 1, "dialogue d1 has no turn 1"),
+        ([turn(0, "a", 0, 1), turn(10**12, "b", 1, 2)], 1, "dialogue d1 has no turn 1"),
         ([turn(0, "a", 5, 6), turn(1, "b", 1, 2)], 2, "starts at 1 s, before turn 0 (5 s)"),
         ([turn(0, "a", 0, 2), turn(1, "a", 1, 3)], 2, "a is still speaking until 2 s (line 1)"),
         ([turn(0, "a", 0, 2), turn(1, "b", 1, 3, overlap_prev=0.2)], 2, "overlap_prev is 0.2, and 1.000 by the times"),

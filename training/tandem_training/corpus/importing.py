@@ -51,7 +51,11 @@ def import_corpus(
     """
     if importer not in IMPORTERS:
         raise CorpusError(f"there is no importer {importer!r}; there are {', '.join(IMPORTERS)}")
+    if not root.exists():
+        raise CorpusError(f"there is no {root}; name the folder, or the file, that holds the corpus")
     chosen = options or Options()
+    if chosen.audio is not None and not chosen.audio.is_dir():
+        raise CorpusError(f"there is no folder {chosen.audio}; --audio names the one that holds the recordings")
     plan = cast(
         "Callable[[Path, Options], Sequence[Planned]]", importlib.import_module(IMPORTERS[importer].module).plan
     )

@@ -83,9 +83,9 @@ def _of_order(lines: Lines) -> Found:
         if turn.turn in seen:
             yield number, "error", f"turn {turn.turn} of {turn.dialogue} is on line {seen[turn.turn]} already"
         seen.setdefault(turn.turn, number)
-    missing = sorted(set(range(max(seen) + 1)) - set(seen))
-    if missing:
-        yield lines[0][0], "error", f"dialogue {lines[0][1].dialogue} has no turn {missing[0]}"
+    missing = next((place for place, turn in enumerate(sorted(seen)) if place != turn), None)
+    if missing is not None:
+        yield lines[0][0], "error", f"dialogue {lines[0][1].dialogue} has no turn {missing}"
     before: Turn | None = None
     for number, turn in sorted(lines, key=lambda line: line[1].turn):
         if before is not None and before.start is not None and turn.start is not None and turn.start < before.start:
