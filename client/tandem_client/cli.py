@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tandem_client.corpus_cli import corpus
 from tandem_server.errors import ConfigurationError, TandemError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="Recognisers and the turn model: what there is, and fetching it.")
 app.add_typer(models, name="models")
+app.add_typer(corpus, name="corpus")
 
 
 def _folder(text: str) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandem_models.praat import HOP, BlockFeatures, Frames
-from tandem_models.prosody import FEATURES, MISSING, Feature, Prosody, hertz
+from tandem_models.prosody import FEATURES, INDEX, MISSING, Feature, Prosody, hertz
 from tandem_models.signal import SAMPLE_RATE
 
 _SHORTEST: Final = 0.1
@@ -59,6 +59,11 @@ def phonation(spans: Iterable[tuple[float, float]]) -> float:
         total += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return total
+
+
+def speaking_rate(syllables: int | None, phonation: float | None) -> float | None:
+    """The registry's `rate` of a turn of which only its words are known; None where it would be noise."""
+    return _plausible(_rate(syllables, phonation), FEATURES[INDEX["rate"]])
 
 
 def summarise(
