@@ -22,7 +22,8 @@ import soundfile
 from tandem_models.phones import pronounce
 from tandem_models.signal import Audio
 from tandem_training.intelligibility import PocketSphinx, Recogniser, Speech, Vosk, judged, total, unseen_sentences
-from tandem_training.voice_corpus import teacher
+from tandem_training.voice_corpus import festival
+from tandem_training.voice_corpus.teacher import Line
 
 
 def main() -> None:
@@ -53,8 +54,8 @@ def main() -> None:
 
 
 def by_our_phones(texts: tuple[str, ...], folder: Path) -> Speech:
-    lines = [teacher.Line(str(place), pronounce(text)[0]) for place, text in enumerate(texts)]
-    takes = teacher.speak(lines, folder)
+    lines = [Line(str(place), pronounce(text)[0]) for place, text in enumerate(texts)]
+    takes = festival.speak(lines, folder)
     return waves({text: takes[str(place)].wave for place, text in enumerate(texts)})
 
 
@@ -65,7 +66,7 @@ def by_its_own(texts: tuple[str, ...], folder: Path) -> Speech:
         for place, text in enumerate(texts)
     )
     (folder / "say.scm").write_text(script, "utf-8")
-    subprocess.run([teacher.find(), "--batch", str(folder / "say.scm")], check=True)
+    subprocess.run([festival.find(), "--batch", str(folder / "say.scm")], check=True)
     return waves({text: folder / f"{place}.wav" for place, text in enumerate(texts)})
 
 

@@ -15,12 +15,13 @@ from tandem_models.signal import SAMPLE_RATE, resample
 from tandem_training.job import Job
 from tandem_training.recipes import voice_corpus
 from tandem_training.specs import VoiceCorpus
-from tandem_training.voice_corpus import teacher
+from tandem_training.voice_corpus import festival
 from tandem_training.voice_corpus.alignment import Aligner, AlignmentError
 from tandem_training.voice_corpus.own_recordings import transcripts, with_pauses
+from tandem_training.voice_corpus.teacher import Line
 
 needs_festival = pytest.mark.skipif(
-    shutil.which("festival") is None, reason=f"no festival on this machine. {teacher.INSTALL}"
+    shutil.which("festival") is None, reason=f"no festival on this machine. {festival.INSTALL}"
 )
 
 
@@ -79,7 +80,7 @@ def test_silence_is_not_the_words_of_its_transcript() -> None:
 def test_phones_are_found_where_the_teacher_says_it_said_them(tmp_path: Path) -> None:
     texts = ["The measuring cup is upstairs.", "Why not?", "Judith and Xavier bought oranges, boats, and toys."]
     said = {str(place): pronounce(text)[0] for place, text in enumerate(texts)}
-    takes = teacher.speak([teacher.Line(name, one) for name, one in said.items()], tmp_path)
+    takes = festival.speak([Line(name, one) for name, one in said.items()], tmp_path)
     aligner, misses = Aligner(), []
     for name, one in said.items():
         audio, rate = soundfile.read(takes[name].wave, dtype="float32")
@@ -96,7 +97,7 @@ def test_phones_are_found_where_the_teacher_says_it_said_them(tmp_path: Path) ->
 def test_a_corpus_of_ones_own_recordings(tmp_path: Path) -> None:
     folder = layout(tmp_path / "mine", "a|Good morning, everybody!\nb|Nothing.\n", "b.wav")
     (sentence,) = pronounce("Good morning, everybody!")
-    take = teacher.speak([teacher.Line("a", sentence)], tmp_path / "said")["a"]
+    take = festival.speak([Line("a", sentence)], tmp_path / "said")["a"]
     shutil.copy(take.wave, folder / "wavs" / "a.wav")
     spec = VoiceCorpus(folder=tmp_path / "corpus", recordings=folder, copies=1, notices=("CC0, by nobody",))
 

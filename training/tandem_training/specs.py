@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,6 +41,9 @@ class VoiceCorpus(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: Path = Field(description="Where the corpus goes; a build that was interrupted goes on there.")
+    teacher: Literal["slt", "rms"] = Field(
+        default="slt", description="slt, a woman, by festival with festvox-us-slt-hts; rms, a man at 16 kHz, by flite."
+    )
     recordings: Path | None = Field(
         default=None,
         description="Your own recordings, in place of the teacher: metadata.csv and wavs/, in the layout of LJSpeech.",

@@ -24,11 +24,14 @@ from tandem_models.prosody import EXTRACTOR_VERSION
 from tandem_models.realise import measure, voice_range
 from tandem_training.job import Job
 from tandem_training.specs import VoiceCorpus
-from tandem_training.voice_corpus import own_recordings, teacher
+from tandem_training.voice_corpus import own_recordings
 from tandem_training.voice_corpus.alignment import Aligner
 from tandem_training.voice_corpus.own_recordings import Transcript
 from tandem_training.voice_corpus.recording import SAMPLE_RATE, Line, Recording, UnusableError, lines, read
 from tandem_training.voice_corpus.sentences import drawn
+from tandem_training.voice_corpus.teacher import Line as Script
+from tandem_training.voice_corpus.teacher import Take
+from tandem_training.voice_corpus.teachers import TEACHERS
 
 FORMAT: Final = 1
 PART: Final = 20
@@ -47,6 +50,7 @@ class Part:
 
     number: int
     items: tuple[Transcript, ...]
+    teacher: str
     copies: int
     seed: int
     pitch_range: PitchRange
@@ -60,15 +64,15 @@ class Part:
 def run(spec: VoiceCorpus, job: Job) -> None:
     """Write the corpus folder. Raises NoTeacherError, and ValueError for folders that cannot be used."""
     if spec.recordings is None:
-        teacher.find()
+        TEACHERS[spec.teacher].find()
     folder = spec.folder.absolute()
     for needed in (folder / "wavs", folder / "parts"):
         needed.mkdir(parents=True, exist_ok=True)
     items = _items(spec, folder)
     job.progress(0.0, "listening to the voice")
-    pitch_range = learnt_range(items[:_LISTENED])
+    pitch_range = learnt_range(items[:_LISTENED], spec.teacher)
     parts = [
-        Part(number, tuple(items[first : first + PART]), spec.copies, spec.seed, pitch_range, folder)
+        Part(number, tuple(items[first : first + PART]), spec.teacher, spec.copies, spec.seed, pitch_range, folder)
         for number, first in enumerate(range(0, len(items), PART))
     ]
     missing = [part for part in parts if not part.path.exists()]
@@ -84,7 +88,7 @@ def run(spec: VoiceCorpus, job: Job) -> None:
 
 def _items(spec: VoiceCorpus, folder: Path) -> list[Transcript]:
     """What is said, kept in the folder so that a build that goes on has the same. Raises ValueError."""
-    asked = spec.model_dump(mode="json", include={"recordings", "sentences", "copies", "seed"})
+    asked = spec.model_dump(mode="json", include={"recordings", "teacher", "sentences", "copies", "seed"})
     path = folder / "sentences.json"
     if path.exists():
         kept = json.loads(path.read_text("utf-8"))
@@ -100,13 +104,13 @@ def _items(spec: VoiceCorpus, folder: Path) -> list[Transcript]:
     return items
 
 
-def learnt_range(items: Sequence[Transcript]) -> PitchRange:
+def learnt_range(items: Sequence[Transcript], teacher: str) -> PitchRange:
     """Where the voice's pitch is looked for: around the median of a few sentences. Raises ValueError."""
     with TemporaryDirectory() as folder:
         waves = [item.wave for item in items if item.wave]
         if not waves:
-            script = [teacher.Line(item.name, pronounce(item.text)[0]) for item in items]
-            waves = [take.wave for take in teacher.speak(script, Path(folder)).values()]
+            script = [Script(item.name, pronounce(item.text)[0]) for item in items]
+            waves = [take.wave for take in TEACHERS[teacher].speak(script, Path(folder)).values()]
         heard = [measure(*read(wave), pitch_range=UNKNOWN_RANGE).prosody["pitch_mean"] for wave in waves]
     voiced = [pitch for pitch in heard if pitch is not None]
     if not voiced:
@@ -119,7 +123,7 @@ def build(part: Part) -> None:
     found: list[Line] = []
     rejected: list[Line] = []
     with TemporaryDirectory() as folder:
-        takes, aligner = _takes(part.items, Path(folder)), None
+        takes, aligner = _takes(part, Path(folder)), None
         for item in part.items:
             try:
                 if item.wave is None:
@@ -135,17 +139,17 @@ def build(part: Part) -> None:
     partial.replace(part.path)
 
 
-def _takes(items: Sequence[Transcript], folder: Path) -> dict[str, teacher.Take]:
+def _takes(part: Part, folder: Path) -> dict[str, Take]:
     """By the teacher, of what nobody has recorded."""
     script = [
-        teacher.Line(item.name, pronounce(item.text)[0], _RATES[place % len(_RATES)])
-        for place, item in enumerate(items)
+        Script(item.name, pronounce(item.text)[0], _RATES[place % len(_RATES)])
+        for place, item in enumerate(part.items)
         if item.wave is None
     ]
-    return teacher.speak(script, folder) if script else {}
+    return TEACHERS[part.teacher].speak(script, folder) if script else {}
 
 
-def _said(item: Transcript, takes: Mapping[str, teacher.Take]) -> Recording:
+def _said(item: Transcript, takes: Mapping[str, Take]) -> Recording:
     if item.name not in takes:
         raise UnusableError("the teacher could not say it")
     take = takes[item.name]
@@ -170,8 +174,8 @@ def assembled(folder: Path, parts: Sequence[Part], spec: VoiceCorpus) -> dict[st
         "format": FORMAT,
         "sample_rate": SAMPLE_RATE,
         "phones": list(PHONES),
-        "teacher": teacher.TEACHER if spec.recordings is None else f"recordings of {spec.recordings.name}",
-        "notices": list(teacher.NOTICES if spec.recordings is None else spec.notices),
+        "teacher": TEACHERS[spec.teacher].title if spec.recordings is None else f"recordings of {spec.recordings.name}",
+        "notices": list(TEACHERS[spec.teacher].notices if spec.recordings is None else spec.notices),
         "extractor_version": EXTRACTOR_VERSION,
         "pitch_range": [parts[0].pitch_range.floor, parts[0].pitch_range.ceiling],
         "spec": spec.model_dump(mode="json", include={"sentences", "copies", "seed"}),
