@@ -89,7 +89,7 @@ class Checkpoint:
         """The TorchScript model, on one CPU, ready to be called."""
         import torch
 
-        module = torch.jit.load(io.BytesIO(self.read(FILES["torchscript"])), map_location="cpu")  # type: ignore[no-untyped-call]
+        module = torch.jit.load(io.BytesIO(self.read(FILES["torchscript"])), map_location="cpu")
         return cast("ScriptModule", module.eval())
 
     def read(self, name: str) -> bytes:
@@ -178,9 +178,16 @@ def config_from(kind: type[Config], fields: Mapping[str, Any], where: Path) -> C
     if missing := sorted(set(known) - set(fields) - optional):
         raise CheckpointError(f"{where}: {kind.__name__} needs {missing[0]!r}; was it saved by an older Tandem?")
     try:
-        return kind(**{name: _typed(hints[name], value) for name, value in fields.items()})
+        return kind(**{name: _typed(hints[name], value, where) for name, value in fields.items()})
+    except CheckpointError:
+        raise
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{where}: {error}") from error
+
+
+def half(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same in 16 bits where they are floating: half the size, and good enough to run or to go on from."""
+    return {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
 
 
 def markdown(card: Card, sizes: Mapping[str, int]) -> str:
@@ -217,11 +224,13 @@ def _plain(card: Card) -> dict[str, Any]:
     }
 
 
-def _typed(hint: Any, value: Any) -> Any:
+def _typed(hint: Any, value: Any, where: Path) -> Any:
     """`value` as JSON gives it for a field of type `hint`. Raises ValueError."""
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type) and isinstance(value, dict):
+        return config_from(hint, value, where)
     inner = get_args(hint)
     if getattr(hint, "__origin__", None) is tuple and isinstance(value, list):
-        return tuple(_typed(inner[0], one) for one in value)
+        return tuple(_typed(inner[0], one, where) for one in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(hint, type) and type(value) is not hint:

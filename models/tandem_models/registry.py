@@ -16,7 +16,10 @@ class Model(NamedTuple):
     """module:class of the network, made from the config alone"""
 
 
-MODELS: Final[Mapping[str, Model]] = {}
+MODELS: Final[Mapping[str, Model]] = {
+    "fastpros": Model("tandem_models.fastpros:FastprosConfig", "tandem_models.fastpros:Fastpros"),
+    "vocoder": Model("tandem_models.vocoder:VocoderConfig", "tandem_models.vocoder:Vocoder"),
+}
 
 
 def config_type(name: str) -> type[Any]:
