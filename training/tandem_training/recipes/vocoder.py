@@ -50,7 +50,8 @@ def run(spec: specs.Vocoder, job: Job) -> None:
     config = start.config(VocoderConfig) if start else VocoderConfig()
     trainee = Trainee(config, spec, corpus, splits["train"], splits["valid"])
     if start:
-        trainee.model.load_state_dict(start.weights())
+        for module in trainee.modules.values():
+            module.load_state_dict(start.weights())
     outcome = train(trainee, schedule(spec.run), job)
     load_best(job.folder, trainee)
     job.progress(1.0, "copy synthesis of the test split")

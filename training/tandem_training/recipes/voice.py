@@ -53,7 +53,8 @@ def run(spec: Voice, job: Job) -> None:
         raise ValueError(f"{spec.start} has other phones than {spec.corpus}: start anew")
     trainee = Trainee(config, spec, splits["train"], splits["valid"][:_VALIDATED])
     if start:
-        trainee.model.load_state_dict(start.weights())
+        for module in trainee.modules.values():
+            module.load_state_dict(start.weights())
     outcome = train(trainee, schedule(spec.run), job)
     load_best(job.folder, trainee)
     figures = evaluate(trainee.average.model, config.voice, splits["test"])
