@@ -14,6 +14,7 @@ import torch
 from tandem_models.checkpoint import load
 from tandem_models.mel import HOP, RATE
 from tandem_models.prosody import EXTRACTOR_VERSION, NAMES
+from tandem_models.registry import config_type
 from tandem_models.voice import Voice
 from tandem_training.job import Job
 from tandem_training.recipes import vocoder as vocoder_recipe
@@ -160,6 +161,21 @@ def test_both_recipes_make_a_voice_that_speaks(folder: Path, tmp_path: Path) -> 
     assert {"test_mel_l1", "test_duration_ms", "test_pitch_st", "rtf_float32"} <= set(figures)
     assert voice.card.licences == ("Keep this.",)
     assert "griffin_lim_mel_l1" in load(tmp_path / "voice" / "vocoder").card.figures
+
+
+@pytest.mark.parametrize("name", ["fastpros", "nat", "tacotron"])
+def test_every_acoustic_model_learns(folder: Path, tmp_path: Path, name: Any) -> None:
+    corpus = read_corpus(folder)
+    examples = load_examples(corpus, corpus.split("train"), tmp_path)
+    run = RUN.model_copy(update={"learning_rate": 3e-3})
+    spec = VoiceSpec(corpus=folder, model=name, batch=10, run=run)
+    config = config_type(name)(voice_config(corpus, examples), width=16, condition=8, encoder_blocks=1)
+    trainee = voice_recipe.Trainee(config, spec, examples, examples)
+    losses = [trainee.step(number)["loss"] for number in range(1, 13)]
+    figures = voice_recipe.evaluate(trainee.model, trainee.voice, examples[:1])
+
+    assert min(losses[-3:]) < 0.9 * losses[0]
+    assert set(figures) == {"test_mel_l1", "test_duration_ms", "test_pitch_st", "test_length_percent"}
 
 
 def test_a_run_may_start_from_trained_weights(folder: Path, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class Voice(BaseModel):
     corpus: Path = Field(description="Folder of the corpus: corpus.json, utterances.jsonl, wavs/.")
     cache: Path | None = Field(default=None, description="Folder for features that other runs share; else the job's.")
     start: Path | None = Field(default=None, description="Folder of a trained model whose weights to start from.")
-    model: Literal["fastpros"] = Field(default="fastpros", description="Which acoustic model.")
+    model: Literal["fastpros", "nat", "tacotron"] = Field(default="fastpros", description="Which acoustic model.")
     batch: int = Field(default=16, ge=1, description="Utterances of a step.")
     run: Run = Field(default=Run(), description="steps, seed, learning_rate, warmup, validate_every, ...")
 
