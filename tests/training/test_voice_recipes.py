@@ -163,11 +163,11 @@ def test_both_recipes_make_a_voice_that_speaks(folder: Path, tmp_path: Path) -> 
     assert "griffin_lim_mel_l1" in load(tmp_path / "voice" / "vocoder").card.figures
 
 
-@pytest.mark.parametrize("name", ["fastpros", "nat", "tacotron"])
-def test_every_acoustic_model_learns(folder: Path, tmp_path: Path, name: Any) -> None:
+@pytest.mark.parametrize(("name", "bits"), [("fastpros", 32), ("fastpros", 16), ("nat", 32), ("tacotron", 32)])
+def test_every_acoustic_model_learns(folder: Path, tmp_path: Path, name: Any, bits: int) -> None:
     corpus = read_corpus(folder)
     examples = load_examples(corpus, corpus.split("train"), tmp_path)
-    run = RUN.model_copy(update={"learning_rate": 3e-3})
+    run = RUN.model_copy(update={"learning_rate": 5e-3, "steps": 100, "bfloat16": bits == 16})
     spec = VoiceSpec(corpus=folder, model=name, batch=10, run=run)
     config = config_type(name)(voice_config(corpus, examples), width=16, condition=8, encoder_blocks=1)
     trainee = voice_recipe.Trainee(config, spec, examples, examples)

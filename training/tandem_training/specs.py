@@ -33,6 +33,9 @@ class Run(BaseModel):
     validate_every: int = Field(default=500, ge=1)
     save_every: int = Field(default=200, ge=1)
     patience: int = Field(default=0, ge=0, description="Validations without a new best before it stops; 0 is never.")
+    bfloat16: bool = Field(
+        default=False, description="Multiply in 16 bits: nearly twice as fast on a processor that can (AVX-512 BF16)."
+    )
     tensorboard: bool = Field(default=False, description="Write curves for TensorBoard (the train extra).")
 
 

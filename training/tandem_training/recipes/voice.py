@@ -98,7 +98,8 @@ class Trainee:
         chosen = batches(self.lengths, self.spec.batch, self.spec.run.seed, number)
         batch = collate([self.train[place] for place in chosen], self.voice)
         told = (torch.rand_like(batch["known"]) > _HIDDEN) & (torch.rand(len(chosen), 1) > _ALL_HIDDEN)
-        found = losses(self.model, {**batch, "known": batch["known"] * told})
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.spec.run.bfloat16):
+            found = losses(self.model, {**batch, "known": batch["known"] * told})
         norm = self.descent.step(number, found["loss"])
         self.average.update(self.model, number)
         return {name: value.item() for name, value in found.items()} | {"gradient": norm}
