@@ -16,7 +16,9 @@ class Model(NamedTuple):
     """module:class of the network, made from the config alone"""
 
 
-MODELS: Final[Mapping[str, Model]] = {}
+MODELS: Final[Mapping[str, Model]] = {
+    "entrainment": Model("tandem_models.entrainment:EntrainmentConfig", "tandem_models.entrainment:EntrainmentModel"),
+}
 
 
 def config_type(name: str) -> type[Any]:

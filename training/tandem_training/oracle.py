@@ -151,10 +151,10 @@ def _prior(world: World, count: int, usual: tuple[Array, float] | None) -> tuple
     state = np.zeros((count, len(NAMES), 4))
     covariance = np.zeros((count, len(NAMES), 4, 4))
     for speaker in (0, 1):
-        spread = world.tau**2
+        spread = np.square(world.tau)
         if speaker == 0 and usual is not None:
             state[..., 0] = state[..., 2] = usual[0]
-            spread = usual[1]
+            spread = np.asarray(usual[1])
         level, mu = speaker, 2 + speaker
         covariance[..., level, level] = spread + stationary(world)
         covariance[..., mu, mu] = covariance[..., level, mu] = covariance[..., mu, level] = spread

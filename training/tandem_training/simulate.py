@@ -13,6 +13,7 @@ Everything is in simulator units: the standard deviation of y over speakers and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -21,6 +22,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tandem_models.normaliser import shipped_prior
 from tandem_models.prosody import INDEX, NAMES
 
 Array = NDArray[np.float64]
@@ -63,7 +65,8 @@ class World:
     seed: int = 1
     """Of the lexical effects; dialogues have seeds of their own"""
     types: tuple[SpeakerType, ...] = TYPES
-    tau: float = 0.8
+    tau: float | tuple[float, ...] = 0.8
+    """How far speakers differ: of all features, or one number each"""
     phi: float = 0.35
     q: float = 0.30
     r0: float = 0.20
@@ -121,6 +124,18 @@ class World:
         return [vectors[start:end] for start, end in pairwise(_SPANS)]
 
 
+WITHIN: Final = 0.79
+"""Standard deviation of a speaker's turns in the reference world, about: the fitted prior's sqrt(b / (a - 1))."""
+WORLDS: Final[Mapping[str, World]] = {
+    "reference": World(),
+    "voices": World(tau=tuple(round(WITHIN / belief.k**0.5, 3) for belief in shipped_prior())),
+    "uncoupled": World(types=(SpeakerType("deaf", 0.0, 0.0, 1.0),)),
+    "correlated": World(correlated=True),
+}
+"""By name: the one with published figures, one in which speakers differ as much as people do in the shipped prior, one
+in which nobody entrains, and one with features that vary together. All share one vocabulary and its effects."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialogues:
     """N dialogues of T turns, F features. Nothing here is ever changed in place."""
@@ -163,7 +178,7 @@ def simulate(
     drawn = random.choice(len(share), size=(dialogues, 2), p=share / share.sum())
     types = np.broadcast_to(kinds, (dialogues, 2)).astype(np.int64) if kinds is not None else drawn.astype(np.int64)
     words, length, embedding = _texts(world, random, (dialogues, turns))
-    usual = world.tau * random.normal(size=(dialogues, 2, len(NAMES)))
+    usual = np.asarray(world.tau) * random.normal(size=(dialogues, 2, len(NAMES)))
     levels = _levels(world, random, types, usual, turns)
 
     values = levels + embedding @ world.lexicon[2].T
