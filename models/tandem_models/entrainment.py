@@ -185,7 +185,7 @@ class EntrainmentModel(nn.Module):
             self.words: nn.Module = Bag(len(config.vocabulary), config.text_size)
         elif config.text == "bidirectional":
             self.words = BidirectionalText(len(config.vocabulary), config.text_size, hidden)
-        self.core = Core(features, config.types if config.core else 1, coupled=config.partner)
+        self.core = Core(features, config.types if config.core and config.partner else 1, coupled=config.partner)
         self.lexical = nn.Linear(width, features)
         self.encoder = Cells(3 * features + 4 + width, hidden, config.layers, lstm)
         if config.attention:
