@@ -13,14 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from tandem_models.prosody import EXTRACTOR_VERSION, FEATURES, NAMES, Prosody
 
 Z_LIMIT: Final = 6.0
 """z is kept within +-6 (probability 1e-9): further out the quantiles say nothing and a slip of the microphone would."""
+Number = TypeVar("Number", float, NDArray[np.float64])
 _KEPT: Final = 0.5
 """Share of the evidence that survives until the next session: people and microphones change."""
 
@@ -47,9 +50,7 @@ class NormalInverseGamma:
         """After seeing x with a weight from 0 (not at all) to 1 (a full turn)."""
         if not 0.0 <= weight <= 1.0:
             raise ValueError(f"a weight is from 0 to 1, not {weight}")
-        k = self.k + weight
-        b = self.b + weight * self.k * (x - self.m) ** 2 / (2.0 * k)
-        return NormalInverseGamma((self.k * self.m + weight * x) / k, k, self.a + weight / 2.0, b)
+        return NormalInverseGamma(*learnt(self.m, self.k, self.a, self.b, x, weight))
 
     def predictive(self) -> tuple[float, float, float]:
         """(nu, loc, scale) of the Student-t of the next x."""
@@ -58,9 +59,7 @@ class NormalInverseGamma:
     def z(self, x: float) -> float:
         """How unusual x would be next, as a normal score within +-Z_LIMIT."""
         nu, loc, scale = self.predictive()
-        distance = (x - loc) / scale
-        # The lower tail of both signs, where probabilities keep their digits.
-        return math.copysign(min(-float(ndtri(max(stdtr(nu, -abs(distance)), 1e-300))), Z_LIMIT), distance)
+        return float(score(nu, (x - loc) / scale))
 
     def inverse(self, z: float) -> float:
         """The x whose score is z; z beyond the limit is taken as the limit."""
@@ -74,6 +73,19 @@ class NormalInverseGamma:
         """
         a = prior.a + _KEPT * max(self.a - prior.a, 0.0)
         return NormalInverseGamma(self.m, max(_KEPT * self.k, prior.k), a, self.b * a / self.a)
+
+
+def learnt(m: Number, k: Number, a: Number, b: Number, x: Number, weight: Number) -> tuple[Number, ...]:
+    """(m, k, a, b) after x with a weight; numbers or arrays of one shape."""
+    total = k + weight
+    return (k * m + weight * x) / total, total, a + weight / 2.0, b + weight * k * (x - m) ** 2 / (2.0 * total)
+
+
+def score(nu: float | NDArray[np.float64], distance: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """The normal score of a Student-t distance, within +-Z_LIMIT."""
+    # The lower tail of both signs, where probabilities keep their digits.
+    tail = np.maximum(stdtr(nu, -np.abs(distance)), 1e-300)
+    return np.asarray(np.copysign(np.minimum(-ndtri(tail), Z_LIMIT), distance))
 
 
 @dataclass(frozen=True, slots=True)

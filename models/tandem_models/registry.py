@@ -17,6 +17,7 @@ class Model(NamedTuple):
 
 
 MODELS: Final[Mapping[str, Model]] = {
+    "entrainment": Model("tandem_models.entrainment:EntrainmentConfig", "tandem_models.entrainment:EntrainmentModel"),
     "fastpros": Model("tandem_models.fastpros:FastprosConfig", "tandem_models.fastpros:Fastpros"),
     "nat": Model("tandem_models.nat:NatConfig", "tandem_models.nat:Nat"),
     "tacotron": Model("tandem_models.tacotron:TacotronConfig", "tandem_models.tacotron:Tacotron"),

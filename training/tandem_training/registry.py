@@ -18,6 +18,11 @@ class Recipe(NamedTuple):
 
 
 RECIPES: Final[Mapping[str, Recipe]] = {
+    "entrainment": Recipe(
+        "Train an entrainment model on simulated dialogues, listening and speaking.",
+        "tandem_training.specs:Entrainment",
+        "tandem_training.recipes.entrainment",
+    ),
     "normaliser-prior": Recipe(
         "Fit the normaliser's population prior to a table of turns, by type-II maximum likelihood.",
         "tandem_training.specs:NormaliserPrior",

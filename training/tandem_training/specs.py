@@ -8,6 +8,39 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+class Entrainment(BaseModel):
+    """Spec of `entrainment`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    configuration: str = Field(default="full", description="A name of tandem_models.entrainment.CONFIGURATIONS.")
+    text: Literal["words", "bidirectional", "given", "none"] = Field(
+        default="words", description="How the text is read: words, bidirectional (2022), given vectors, or none."
+    )
+    vectors: Path | None = Field(default=None, description="GloVe text file to start the words' vectors from.")
+    hidden: int | None = Field(default=None, ge=1, description="Units, if not the configuration's.")
+    worlds: tuple[str, ...] = Field(
+        default=("reference",), min_length=1, description="Simulated worlds to take batches from in turn."
+    )
+    partner: Literal["real", "shuffled"] = Field(default="real", description="shuffled: other dialogues' partners.")
+    seed: int = Field(default=0, ge=0, description="Of dialogues, weights and batches.")
+    dialogues: int = Field(default=2000, ge=16, description="Training dialogues of each world.")
+    validation: int = Field(default=200, ge=8, description="Validation dialogues, of the first world.")
+    turns: int = Field(default=40, ge=6, description="Turns of a dialogue.")
+    steps: int = Field(default=300, ge=1, description="Batches to learn from.")
+    batch: int = Field(default=64, ge=1, description="Dialogues in a batch.")
+    learning_rate: float = Field(default=0.005, gt=0, description="At its highest.")
+    core_learning_rate: float = Field(default=0.03, gt=0, description="Of the filters' few parameters.")
+    speaking: float = Field(
+        default=0.5, ge=0, le=1, description="Share of dialogues without the agent's own recorded turns, at the end."
+    )
+    augment: bool = Field(default=True, description="Vary start, prior, unknown words and missing values.")
+    validate_every: int = Field(default=50, ge=1, description="Steps between validations.")
+    patience: int = Field(default=0, ge=0, description="Validations without a new best before it stops; 0: never.")
+    tensorboard: bool = Field(default=False, description="Write curves for TensorBoard.")
+    export: bool = Field(default=True, description="Write the checkpoint folder, with TorchScript.")
+
+
 class NormaliserPrior(BaseModel):
     """Spec of `normaliser-prior`."""
 
