@@ -23,4 +23,14 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         "tandem_training.specs:NormaliserPrior",
         "tandem_training.recipes.normaliser_prior",
     ),
+    "pronunciation": Recipe(
+        "Make the front end's lexicon and letter-to-sound model from CMUdict.",
+        "tandem_training.specs:Pronunciation",
+        "tandem_training.recipes.pronunciation",
+    ),
+    "voice-corpus": Recipe(
+        "Build the voice's training corpus: a teacher's speech with exact phone times, and copies with other prosody.",
+        "tandem_training.specs:VoiceCorpus",
+        "tandem_training.recipes.voice_corpus",
+    ),
 }
