@@ -90,6 +90,23 @@ def test_a_wrong_spec_makes_no_folder(tmp_path: Path, arguments: list[str], caps
     assert not (tmp_path / "job").exists()
 
 
+def test_a_stopped_job_goes_on_when_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(spec: NormaliserPrior, job: Job) -> None:
+        if not (job.folder / "half").exists():
+            (job.folder / "half").touch()
+            signal.raise_signal(signal.SIGTERM)
+
+    pretend(monkeypatch, run)
+
+    assert command.main(arguments) == 143
+    assert command.main(arguments) == 2
+    assert "or --resume to go on with it" in capsys.readouterr().err
+    assert command.main([*arguments, "--resume"]) == 0
+    assert last_word(tmp_path) == {"code": 0, "error": None}
+
+
 def test_an_unknown_recipe_lists_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         command.main(["world-peace", "--spec", "s", "--job-dir", "d"])

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         spec = read_spec(RECIPES[asked.recipe], asked.spec)
-        job = Job.begin(asked.job_dir, asked.recipe, spec)
+        job = (Job.resume if asked.resume else Job.begin)(asked.job_dir, asked.recipe, spec)
     except JobError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("recipe", metavar="RECIPE", choices=list(RECIPES), help=", ".join(RECIPES))
     parser.add_argument("--spec", type=Path, required=True, help="JSON file with the recipe's fields")
     parser.add_argument("--job-dir", type=Path, required=True, help="folder to make; it holds all that the job writes")
+    parser.add_argument("--resume", action="store_true", help="go on with the job in that folder where it was stopped")
     return parser
 
 

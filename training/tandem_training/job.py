@@ -35,10 +35,22 @@ class Job:
         """Make the folder and say what is run in it. Raises JobError if a job was begun there before."""
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "job.json").exists():
-            raise JobError(f"{folder} already holds a job; give --job-dir a new folder")
+            raise JobError(f"{folder} already holds a job; give --job-dir a new folder, or --resume to go on with it")
         job = cls(folder)
         job.write("job.json", {"recipe": recipe, "spec": spec.model_dump(mode="json")})
         return job
+
+    @classmethod
+    def resume(cls, folder: Path, recipe: str, spec: BaseModel) -> Job:
+        """Go on with a job that was stopped or killed. Raises JobError if it was begun with another recipe or spec."""
+        try:
+            begun = json.loads((folder / "job.json").read_text("utf-8"))
+        except OSError as error:
+            raise JobError(f"{folder} holds no job to resume; leave --resume out to begin one") from error
+        if begun != {"recipe": recipe, "spec": spec.model_dump(mode="json")}:
+            raise JobError(f"{folder} was begun with another recipe or spec (its job.json); resume with that one")
+        (folder / "exit.json").unlink(missing_ok=True)
+        return cls(folder)
 
     def log(self, **metrics: float | str) -> None:
         """One more line of metrics."""

@@ -33,4 +33,14 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         "tandem_training.specs:VoiceCorpus",
         "tandem_training.recipes.voice_corpus",
     ),
+    "voice": Recipe(
+        "Train a voice's acoustic model on a corpus of speech with its phones, evaluate it and export it.",
+        "tandem_training.specs:Voice",
+        "tandem_training.recipes.voice",
+    ),
+    "vocoder": Recipe(
+        "Train a voice's vocoder on the speech of a corpus, evaluate it and export it.",
+        "tandem_training.specs:Vocoder",
+        "tandem_training.recipes.vocoder",
+    ),
 }

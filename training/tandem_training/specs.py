@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,3 +45,44 @@ class VoiceCorpus(BaseModel):
     copies: int = Field(default=3, ge=0, description="Copies of each sentence with other prosody.")
     processes: int = Field(default=1, ge=1, description="Processes that work at the same time.")
     seed: int = Field(default=0, description="Of the sentences and of how their copies are moved.")
+
+
+class Run(BaseModel):
+    """How long a network is trained, and how; everything in steps."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(default=12_000, ge=1)
+    seed: int = 0
+    learning_rate: float = Field(default=1e-3, gt=0.0, description="Reached after `warmup`, a tenth of it at the end.")
+    warmup: int = Field(default=200, ge=1)
+    validate_every: int = Field(default=500, ge=1)
+    save_every: int = Field(default=200, ge=1)
+    patience: int = Field(default=0, ge=0, description="Validations without a new best before it stops; 0 is never.")
+    tensorboard: bool = Field(default=False, description="Write curves for TensorBoard (the train extra).")
+
+
+class Voice(BaseModel):
+    """Spec of `voice`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    corpus: Path = Field(description="Folder of the corpus: corpus.json, utterances.jsonl, wavs/.")
+    cache: Path | None = Field(default=None, description="Folder for features that other runs share; else the job's.")
+    start: Path | None = Field(default=None, description="Folder of a trained model whose weights to start from.")
+    model: Literal["fastpros"] = Field(default="fastpros", description="Which acoustic model.")
+    batch: int = Field(default=16, ge=1, description="Utterances of a step.")
+    run: Run = Field(default=Run(), description="steps, seed, learning_rate, warmup, validate_every, ...")
+
+
+class Vocoder(BaseModel):
+    """Spec of `vocoder`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    corpus: Path = Field(description="Folder of the corpus: corpus.json, utterances.jsonl, wavs/.")
+    cache: Path | None = Field(default=None, description="Folder for features that other runs share; else the job's.")
+    start: Path | None = Field(default=None, description="Folder of a trained vocoder whose weights to start from.")
+    batch: int = Field(default=8, ge=1, description="Segments of a step.")
+    frames: int = Field(default=64, ge=16, description="Of a segment; 86 are a second.")
+    run: Run = Field(default=Run(steps=20_000), description="steps, seed, learning_rate, warmup, validate_every, ...")
