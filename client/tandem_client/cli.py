@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tandem_client.voice_cli import voice
 from tandem_server.errors import TandemError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="Speech recognition models: what there is, and fetching it.")
 app.add_typer(models, name="models")
+app.add_typer(voice, name="voice")
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="TANDEM_DATA_DIR", help="Where conversations and models are kept.")
@@ -71,7 +73,9 @@ def serve(
     voice: Annotated[
         str | None,
         typer.Option(
-            envvar="TANDEM_VOICE", help="Voice: espeak, or espeak:VOICE with en-us+f5, en-us+f2, en-us or en-us+m3."
+            envvar="TANDEM_VOICE",
+            help="Voice: tandem, tandem:NAME (see tandem voice list), tandem:FOLDER, espeak, "
+            "or espeak:VOICE with en-us+f5, en-us+f2, en-us or en-us+m3.",
         ),
     ] = None,
     response: Annotated[
