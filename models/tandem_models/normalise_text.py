@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from tandem_models import lexicon
 from tandem_models import written_forms as forms
 from tandem_models.number_words import cardinal, digits, number, ordinal, plural, year
 
@@ -244,8 +245,14 @@ def _words(token: str, *, shouting: bool) -> list[str]:
     """One run of letters as words: initials letter by letter, the rest in lower case."""
     if token.endswith("~"):
         return [f"{token[0]}."]
-    if _INITIALS.fullmatch(token) and token not in forms.READ_AS_WORDS and not (shouting and len(token) > 1):
+    if _INITIALS.fullmatch(token) and not (shouting and len(token) > 1) and not _known(token):
         letters, ending = (token[:-1], "'s") if token.endswith("s") else (token, "")
         spelled = [f"{letter.lower()}." for letter in letters]
         return [*spelled[:-1], spelled[-1][0] + ending] if ending else spelled
     return [token[start : start + _LONGEST_WORD].lower() for start in range(0, len(token), _LONGEST_WORD)]
+
+
+def _known(capitals: str) -> bool:
+    """Whether a run of capitals is in the lexicon: a word (NASA, BIG), or initials that it spells (FBI)."""
+    stem = capitals.removesuffix("s")
+    return len(stem) > 1 and stem not in forms.SPELLED and stem.lower() in lexicon.shipped()

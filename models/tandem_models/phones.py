@@ -2,6 +2,15 @@
 
 Every sentence begins and ends with a pause; a comma, semicolon or colon is one too. Words come from the lexicon, from
 known words with an ending, from two known words, or, failing that, from the letter-to-sound model.
+
+Why our own, from `tests/bench/front_end.py` (CMUdict's phones, words drawn from it; wrong phones, wrong words):
+
+    ours, words kept from it     8.8 %  34 %    1.1 ms a sentence   1.7 MB of data, CMUdict's BSD licence
+    ours, words of the lexicon   0.0 %   0 %
+    espeak-ng                   10.6 %  42 %    0.6 ms              GPL-3; IPA; without accent 9.1 %, ours 7.8
+    gruut 2.4 (knows most)       1.6 %   9 %    > 60 ms, 3 s load   38 MB, from sdists, pins old Babel and dateparser
+
+The figures of espeak-ng and of ours are from 2,000 words, gruut's from 300, on a busy machine.
 """
 
 from __future__ import annotations

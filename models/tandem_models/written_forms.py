@@ -75,10 +75,5 @@ ABBREVIATION: Final = (
     + r")\.(?=[\s,;:]|$),?\s?"
 )
 
-_AS_WORDS: Final = """
-NASA NATO UNESCO UNICEF AIDS RAM ROM PIN SIM LASER RADAR OPEC FIFA COVID OK NO YES SO GO WE HE ME MY IF IN ON
-AT OF TO IS BE BY OR AN AS UP DO THE AND NOT BUT YOU ALL CAN ARE FOR WAS STOP HELP WAIT NOW NEVER HELLO VERY
-WHAT WHY WHO HOW
-"""
-READ_AS_WORDS: Final = frozenset(_AS_WORDS.split())
-"""Capitals that are not read letter by letter."""
+SPELLED: Final = frozenset({"US", "IT", "AI", "AM", "ID", "UN", "LA", "ER", "AKA", "UPS", "IOS"})
+"""Capitals that are read letter by letter although there is such a word."""

@@ -1,4 +1,4 @@
-"""Which way from text to phones: ours, espeak-ng, Festival, gruut, against CMUdict.
+"""Which way from text to phones: ours, espeak-ng and gruut, against CMUdict.
 
     python tests/bench/front_end.py --dictionary cmudict.dict [--gruut PYTHON]
 
@@ -14,7 +14,6 @@ import ctypes
 import json
 import random
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -66,8 +65,6 @@ def main() -> None:
     print("                      phones %  folded %  words %  load s  ms/sentence")
     report("ours, unseen words", held_out, *ours(held_out, seen, texts))
     report("espeak-ng (wheel)", held_out, *espeak(held_out, texts))
-    if shutil.which("festival"):
-        report("festival's rules", held_out, *festival(held_out))
     if asked.gruut:
         report("gruut", held_out, *gruut(held_out, texts, asked.gruut))
 
@@ -108,17 +105,6 @@ def espeak(words: Sequence[Entry], texts: Sequence[str]) -> tuple[Said, float, f
 
     loaded = timed(load)
     return [from_ipa(say(word)) for word, _ in words], loaded, each(say, texts)
-
-
-def festival(words: Sequence[Entry]) -> tuple[Said, float, float]:
-    """Its letter-to-sound rules alone, by word; they were trained on most of these words."""
-    script = "(voice_cmu_us_slt_arctic_hts)(define (p w) (print (cadr (cdr (cmu_lts_function w nil)))))" + "".join(
-        f'(p "{word}")' for word, _ in words
-    )
-    begun = time.perf_counter()
-    done = subprocess.run(["festival", "--pipe"], input=script, capture_output=True, text=True, check=True)
-    took = time.perf_counter() - begun
-    return [tuple(re.findall("[a-z]+", line)) for line in done.stdout.splitlines()], took, float("nan")
 
 
 def gruut(words: Sequence[Entry], texts: Sequence[str], python: Path) -> tuple[Said, float, float]:

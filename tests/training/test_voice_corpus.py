@@ -8,6 +8,7 @@ import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -20,11 +21,13 @@ from tandem_models.realise import REACH
 from tandem_training.job import Job
 from tandem_training.recipes import voice_corpus
 from tandem_training.specs import VoiceCorpus
-from tandem_training.voice_corpus import recording, teacher
+from tandem_training.voice_corpus import festival, recording
 from tandem_training.voice_corpus.sentences import chosen, drawn, expanded
+from tandem_training.voice_corpus.teacher import Line, NoTeacherError
+from tandem_training.voice_corpus.teachers import TEACHERS
 
 FESTIVAL = shutil.which("festival")
-needs_festival = pytest.mark.skipif(FESTIVAL is None, reason=f"no festival on this machine. {teacher.INSTALL}")
+needs_festival = pytest.mark.skipif(FESTIVAL is None, reason=f"no festival on this machine. {festival.INSTALL}")
 
 
 # Text ---------------------------------------------------------------------------------------------------------------
@@ -121,34 +124,46 @@ def test_a_sentence_is_in_the_same_split_in_every_corpus() -> None:
 
 
 # The teacher --------------------------------------------------------------------------------------------------------
-def test_without_festival_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    spec = VoiceCorpus(folder=tmp_path / "corpus", sentences=1)
-    with pytest.raises(teacher.NoTeacherError, match="apt install festival"):
+@pytest.mark.parametrize(("name", "advice"), [("slt", "apt install festival festvox"), ("rms", "apt install flite")])
+def test_without_its_program_a_teacher_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: Literal["slt", "rms"], advice: str
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda program: None)
+    spec = VoiceCorpus(folder=tmp_path / "corpus", sentences=1, teacher=name)
+    with pytest.raises(NoTeacherError, match=advice):
         voice_corpus.run(spec, Job.begin(tmp_path / "job", "voice-corpus", spec))
 
 
-@needs_festival
-def test_festival_says_exactly_the_phones_of_the_front_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "program", "rate"), [("slt", "festival", 32_000), ("rms", "flite", 16_000)])
+def test_a_teacher_says_exactly_the_phones_of_the_front_end(tmp_path: Path, name: str, program: str, rate: int) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program} on this machine: apt install {program}")
     texts = [
         "I read what you have read; to me, it's live: hmm.",
         "Isn't Dr. Snarfle's blorptastic TV from the U.S.?",
         "Wow, $45.50 on May 5th!",
     ]
     said = {str(place): pronounce(text)[0] for place, text in enumerate(texts)}
-    takes = teacher.speak([teacher.Line(name, sentence, 1.2) for name, sentence in said.items()], tmp_path)
+    takes = TEACHERS[name].speak([Line(one, sentence, 1.2) for one, sentence in said.items()], tmp_path)
 
-    assert {name: take.phones for name, take in takes.items()} == {name: one.phones for name, one in said.items()}
+    assert {one: take.phones for one, take in takes.items()} == {one: right.phones for one, right in said.items()}
     for take in takes.values():
         found = soundfile.info(take.wave)
-        assert found.samplerate == 32_000
-        assert take.ends[-1] == pytest.approx(found.duration, abs=0.01)
+        assert found.samplerate == rate
+        assert take.ends[-1] == pytest.approx(found.duration, abs=0.03)
+
+
+def test_every_teacher_can_be_named_in_a_spec() -> None:
+    assert {VoiceCorpus.model_validate({"folder": ".", "teacher": name}).teacher for name in TEACHERS} == {"slt", "rms"}
 
 
 @needs_festival
-def test_a_build_that_was_interrupted_goes_on_with_what_is_missing(tmp_path: Path) -> None:
+def test_a_build_that_was_interrupted_goes_on_with_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice_corpus, "PART", 2)
     folder = tmp_path / "corpus"
-    spec = VoiceCorpus(folder=folder, sentences=22, copies=1)
+    spec = VoiceCorpus(folder=folder, sentences=4, copies=1)
     voice_corpus.run(spec, Job.begin(tmp_path / "first", "voice-corpus", spec))
     whole = (folder / "utterances.jsonl").read_text("utf-8")
     kept = (folder / "parts" / "0000.json").stat().st_mtime_ns
@@ -159,12 +174,12 @@ def test_a_build_that_was_interrupted_goes_on_with_what_is_missing(tmp_path: Pat
     assert (folder / "utterances.jsonl").read_text("utf-8") == whole
     assert (folder / "parts" / "0000.json").stat().st_mtime_ns == kept
     lines = [json.loads(line) for line in whole.splitlines()]
-    assert len(lines) == 44
+    assert len(lines) == 8
     assert all((folder / line["audio"]).exists() and set(line["prosody"]) == set(NAMES) for line in lines)
     by_sentence = {line["text"]: line["split"] for line in lines}
     assert all(line["split"] == by_sentence[line["text"]] for line in lines)
     card = json.loads((folder / "corpus.json").read_text("utf-8"))
-    assert card["counts"]["sentences"] == 22
+    assert card["counts"]["sentences"] == 4
     other = spec.model_copy(update={"copies": 2})
     with pytest.raises(ValueError, match="another folder"):
         voice_corpus.run(other, Job.begin(tmp_path / "third", "voice-corpus", other))

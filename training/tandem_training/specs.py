@@ -41,6 +41,16 @@ class VoiceCorpus(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: Path = Field(description="Where the corpus goes; a build that was interrupted goes on there.")
+    teacher: Literal["slt", "rms"] = Field(
+        default="slt", description="slt, a woman, by festival with festvox-us-slt-hts; rms, a man at 16 kHz, by flite."
+    )
+    recordings: Path | None = Field(
+        default=None,
+        description="Your own recordings, in place of the teacher: metadata.csv and wavs/, in the layout of LJSpeech.",
+    )
+    notices: tuple[str, ...] = Field(
+        default=(), description="Licence of your recordings and whom to name; it stays with every voice made of them."
+    )
     sentences: int = Field(default=1000, ge=1, description="Different sentences; 1,000 are about an hour.")
     copies: int = Field(default=3, ge=0, description="Copies of each sentence with other prosody.")
     processes: int = Field(default=1, ge=1, description="Processes that work at the same time.")

@@ -60,7 +60,7 @@ def _pairs(sentences: Sequence[Pronounced]) -> list[tuple[str, str]]:
 
 def _candidates(count: int, source: random.Random) -> Iterator[str]:
     """Each different, each one sentence for the front end."""
-    grammar, seen = _grammar(), set[str]()
+    grammar, seen = shipped_grammar(), set[str]()
     while len(seen) < count:
         text = expanded("{sentence}", grammar, source)
         if text not in seen and len(pronounce(text)) == 1:
@@ -86,7 +86,8 @@ def expanded(text: str, grammar: Grammar, source: random.Random) -> str:
 
 
 @cache
-def _grammar() -> Grammar:
+def shipped_grammar() -> Grammar:
+    """Name of a list -> its lines, from `sentences.txt`."""
     grammar: dict[str, list[str]] = {}
     for line in files("tandem_training.voice_corpus").joinpath("sentences.txt").read_text("utf-8").splitlines():
         if line.startswith("= "):
