@@ -208,7 +208,7 @@ def markdown(card: Card, sizes: Mapping[str, int]) -> str:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """The file appears whole or not at all, also if the machine stops."""
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     with partial.open("wb") as file:
         file.write(content)
         file.flush()

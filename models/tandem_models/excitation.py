@@ -52,13 +52,15 @@ def pulses(
     sample = torch.arange(hop, device=hertz.device).to(torch.float64) + 0.5
     slope = (exact[:, 1:] - exact[:, :-1]).unsqueeze(2) / float(hop)
     within = (exact[:, :-1].unsqueeze(2) * sample + 0.5 * slope * sample**2) / rate
-    angle = (torch.frac(begins + within) * (2.0 * math.pi)).to(hertz.dtype)
+    turned = begins + within
+    # Around 0, where the pulse is: there a float32 angle has all of its digits.
+    angle = ((turned - torch.round(turned)) * (2.0 * math.pi)).to(hertz.dtype)
 
     now = _ramp(hertz)
     count = highest / now
     whole = torch.floor(count)
     half = torch.sin(0.5 * angle)
-    near = half.abs() < 1e-3
+    near = half.abs() < 1e-6
     closed = torch.sin((whole + 0.5) * angle) / (2.0 * torch.where(near, torch.ones_like(half), half)) - 0.5
     # The share of the next harmonic comes in slowly, so that a glide has no steps.
     harmonics = torch.where(near, whole, closed) + (count - whole) * torch.cos((whole + 1.0) * angle)

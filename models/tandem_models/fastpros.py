@@ -137,11 +137,18 @@ class Fastpros(nn.Module):
         where = torch.cat([positions(durations, phone), melody], dim=2)
         return (spread(encoded, phone) + self.place(where)) * mask, mask, phone
 
+    @torch.jit.unused
     def teach(
-        self, phones: Tensor, stress: Tensor, prosody: Tensor, known: Tensor, truth: tuple[Tensor, Tensor, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        self,
+        phones: Tensor,
+        stress: Tensor,
+        prosody: Tensor,
+        known: Tensor,
+        truth: tuple[Tensor, Tensor, Tensor],
+        _mel: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """For training, with the true durations (frames), pitch and energy (sd): normalised mel (B, T, 80), its mask
-        (B, T, 1), and what is predicted for log-duration, pitch and energy (B, N)."""
+        (B, T, 1), what is predicted for log-duration, pitch and energy (B, N), and no further loss."""
         durations, pitch, energy = truth
         condition = self.condition(prosody, known)
         encoded = self.encoder(phones, stress, condition)
@@ -151,4 +158,4 @@ class Fastpros(nn.Module):
             x = block(x, condition, frame_mask)
         heads = (self.duration, self.pitch, self.energy)
         predicted = [head(encoded, condition, mask) for head in heads]
-        return self.out(x) * frame_mask, frame_mask, predicted[0], predicted[1], predicted[2]
+        return self.out(x) * frame_mask, frame_mask, predicted[0], predicted[1], predicted[2], torch.zeros(())

@@ -18,6 +18,8 @@ class Model(NamedTuple):
 
 MODELS: Final[Mapping[str, Model]] = {
     "fastpros": Model("tandem_models.fastpros:FastprosConfig", "tandem_models.fastpros:Fastpros"),
+    "nat": Model("tandem_models.nat:NatConfig", "tandem_models.nat:Nat"),
+    "tacotron": Model("tandem_models.tacotron:TacotronConfig", "tandem_models.tacotron:Tacotron"),
     "vocoder": Model("tandem_models.vocoder:VocoderConfig", "tandem_models.vocoder:Vocoder"),
 }
 

@@ -44,6 +44,7 @@ def test_every_subcommand_has_help_with_what_it_does() -> None:
     assert "tandem talk --file question.wav" in run("talk", "--help")
     assert "TANDEM_TOKEN" in run("talk", "--help")
     assert f"tandem models fetch {MODEL}" in run("models", "fetch", "--help")
+    assert "--recordings LJSpeech-1.1" in run("train", "voice", "--help")
 
 
 def test_help_is_quick_because_heavy_libraries_wait_for_their_command() -> None:
@@ -225,3 +226,11 @@ def test_a_model_is_fetched_where_the_server_looks_for_it(monkeypatch: pytest.Mo
 def test_a_model_that_does_not_exist_has_no_bar(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no Vosk model"):
         run("models", "fetch", "nope", "--data-dir", str(tmp_path))
+
+
+def test_training_a_voice_says_what_went_wrong_and_where_the_log_is(tmp_path: Path) -> None:
+    """The real recipe in its own process; there is no corpus in the folder."""
+    said = run("train", "voice", str(tmp_path / "voice"), "--corpus", str(tmp_path), code=1)
+
+    assert "acoustic failed: CorpusError" in said
+    assert f"Its log is {tmp_path / 'voice' / 'jobs' / 'acoustic.log'}" in said.replace("\n", "")

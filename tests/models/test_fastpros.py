@@ -186,7 +186,9 @@ def test_a_contour_goes_straight_from_middle_to_middle() -> None:
 def test_training_sees_the_frames_of_the_truth(model: Fastpros) -> None:
     phones, stress, prosody, known, _ = inputs(2)
     durations = torch.full((2, 9), 3)
-    mel, mask, *heads = model.teach(phones, stress, prosody, known, (durations, torch.zeros(2, 9), torch.zeros(2, 9)))
+    truth = (durations, torch.zeros(2, 9), torch.zeros(2, 9))
+    mel, mask, *heads, further = model.teach(phones, stress, prosody, known, truth, torch.zeros(2, 27, 80))
 
     assert mel.shape == (2, 27, 80) and mask.all()
     assert [head.shape for head in heads] == [(2, 9)] * 3
+    assert further.item() == 0.0

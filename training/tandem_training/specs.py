@@ -69,6 +69,9 @@ class Run(BaseModel):
     validate_every: int = Field(default=500, ge=1)
     save_every: int = Field(default=200, ge=1)
     patience: int = Field(default=0, ge=0, description="Validations without a new best before it stops; 0 is never.")
+    bfloat16: bool = Field(
+        default=False, description="Multiply in 16 bits: nearly twice as fast on a processor that can (AVX-512 BF16)."
+    )
     tensorboard: bool = Field(default=False, description="Write curves for TensorBoard (the train extra).")
 
 
@@ -80,7 +83,7 @@ class Voice(BaseModel):
     corpus: Path = Field(description="Folder of the corpus: corpus.json, utterances.jsonl, wavs/.")
     cache: Path | None = Field(default=None, description="Folder for features that other runs share; else the job's.")
     start: Path | None = Field(default=None, description="Folder of a trained model whose weights to start from.")
-    model: Literal["fastpros"] = Field(default="fastpros", description="Which acoustic model.")
+    model: Literal["fastpros", "nat", "tacotron"] = Field(default="fastpros", description="Which acoustic model.")
     batch: int = Field(default=16, ge=1, description="Utterances of a step.")
     run: Run = Field(default=Run(), description="steps, seed, learning_rate, warmup, validate_every, ...")
 

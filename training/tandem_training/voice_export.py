@@ -53,7 +53,9 @@ def frozen(model: nn.Module, methods: Sequence[str]) -> bytes:
 def quantised(model: nn.Module) -> nn.Module:
     """A copy whose dense layers are int8, with activations quantised as they come."""
     with warnings.catch_warnings():
+        # All of torch's own quantisation is deprecated; what takes its place does not go into TorchScript.
         warnings.filterwarnings("ignore", "torch.ao.quantization is deprecated", DeprecationWarning)
+        warnings.filterwarnings("ignore", "torch.quantize_per_tensor, torch.quantize_per_channel", UserWarning)
         found: nn.Module = torch.ao.quantization.quantize_dynamic(model.eval(), {nn.Linear}, dtype=torch.qint8)
     return found
 

@@ -50,7 +50,8 @@ def run(spec: specs.Vocoder, job: Job) -> None:
     config = start.config(VocoderConfig) if start else VocoderConfig()
     trainee = Trainee(config, spec, corpus, splits["train"], splits["valid"])
     if start:
-        trainee.model.load_state_dict(start.weights())
+        for module in trainee.modules.values():
+            module.load_state_dict(start.weights())
     outcome = train(trainee, schedule(spec.run), job)
     load_best(job.folder, trainee)
     job.progress(1.0, "copy synthesis of the test split")
@@ -100,7 +101,7 @@ class Trainee:
         self.model.train()
         random = np.random.default_rng((self.spec.run.seed, number))
         chosen = [self.train[int(place)] for place in random.integers(0, len(self.train), self.spec.batch)]
-        found = losses(self.model, self.segments(chosen, number))
+        found = losses(self.model, self.segments(chosen, number), self.spec.run.bfloat16)
         norm = self.descent.step(number, found["loss"])
         self.average.update(self.model, number)
         return {name: value.item() for name, value in found.items()} | {"gradient": norm}
@@ -136,9 +137,11 @@ def steady(hertz: Floats) -> Floats:
     return np.asarray(np.interp(np.arange(len(hertz)), voiced, hertz[voiced]), np.float32)
 
 
-def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """Of spectra, of pitch (where there is voice) and of voicing, and their sum."""
-    logits, voicing, harmonic, noisy = model.hear(batch["mel"])  # type: ignore[operator]
+def losses(model: nn.Module, batch: Batch, bfloat16: bool = False) -> dict[str, Tensor]:
+    """Of spectra, of pitch (where there is voice) and of voicing, and their sum; spectra themselves need all bits."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        heard = model.hear(batch["mel"])  # type: ignore[operator]
+    logits, voicing, harmonic, noisy = (one.float() for one in heard)
     audio = model.synthesise(batch["hertz"], batch["voiced"], harmonic, noisy, 0)  # type: ignore[operator]
     found = {
         "spectra": spectral_distance(audio, batch["audio"]),
@@ -146,10 +149,10 @@ def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         "voicing": nn.functional.binary_cross_entropy_with_logits(voicing, batch["voiced"]),
     }
     with torch.no_grad():
-        heard = 12.0 * torch.log2(pitch_hertz(logits) / batch["hertz"]).abs() * batch["voiced"]
+        away = 12.0 * torch.log2(pitch_hertz(logits) / batch["hertz"]).abs() * batch["voiced"]
         errors = {
             "mel_l1": (log_mel(audio) - batch["mel"]).abs().mean(),
-            "pitch_st": heard.sum() / batch["voiced"].sum().clamp(min=1.0),
+            "pitch_st": away.sum() / batch["voiced"].sum().clamp(min=1.0),
             "voicing_percent": 100.0 * ((voicing > 0.0) != (batch["voiced"] > 0.5)).float().mean(),
         }
     return found | errors | {"loss": found["spectra"] + sum(w * found[name] for name, w in _WEIGHTS.items())}

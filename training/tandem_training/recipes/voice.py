@@ -2,22 +2,23 @@
 
 Prosodic features are hidden at random, each and all, so that the voice also speaks with what is known only. True
 durations, pitch and energy stand behind the frames in training; in evaluation, mel is judged with the teacher's
-durations (frames cannot be compared otherwise) and with predicted pitch and energy.
+durations (frames cannot be compared otherwise) and with predicted pitch and energy; Tacotrons are also told the frames
+before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tandem_models.checkpoint import Card, half, load, save
-from tandem_models.fastpros import Fastpros, FastprosConfig
 from tandem_models.mel import HOP, RATE
 from tandem_models.prosody import NAMES
+from tandem_models.registry import build, config_type
 from tandem_models.tts import MEL_CENTRE, MEL_SCALE, VoiceConfig
 from tandem_training.job import Job
 from tandem_training.loop import batches, load_best, train
@@ -48,12 +49,14 @@ def run(spec: Voice, job: Job) -> None:
         job.progress(0.0, f"features of the {name} split")
         splits[name] = load_examples(corpus, corpus.split(name), cache)
     start = load(spec.start) if spec.start else None
-    config = start.config(FastprosConfig) if start else FastprosConfig(voice_config(corpus, splits["train"]))
+    kind = config_type(spec.model)
+    config = start.config(kind) if start else kind(voice_config(corpus, splits["train"]))
     if config.voice.phones != corpus.phones:
         raise ValueError(f"{spec.start} has other phones than {spec.corpus}: start anew")
     trainee = Trainee(config, spec, splits["train"], splits["valid"][:_VALIDATED])
     if start:
-        trainee.model.load_state_dict(start.weights())
+        for module in trainee.modules.values():
+            module.load_state_dict(start.weights())
     outcome = train(trainee, schedule(spec.run), job)
     load_best(job.folder, trainee)
     figures = evaluate(trainee.average.model, config.voice, splits["test"])
@@ -77,12 +80,12 @@ def run(spec: Voice, job: Job) -> None:
 
 
 class Trainee:
-    """fastpros, for the loop."""
+    """An acoustic model, for the loop."""
 
-    def __init__(self, config: FastprosConfig, spec: Voice, train: Sequence[Example], valid: Sequence[Example]) -> None:
+    def __init__(self, config: Any, spec: Voice, train: Sequence[Example], valid: Sequence[Example]) -> None:
         torch.manual_seed(spec.run.seed)
-        self.spec, self.voice = spec, config.voice
-        self.model = Fastpros(config)
+        self.spec, self.voice = spec, cast("VoiceConfig", config.voice)
+        self.model: nn.Module = build(spec.model, config)
         self.average = Average(self.model)
         self.descent = Descent(self.model.parameters(), spec.run)
         self.modules: Mapping[str, nn.Module] = {"model": self.model, "average": self.average.model}
@@ -95,7 +98,8 @@ class Trainee:
         chosen = batches(self.lengths, self.spec.batch, self.spec.run.seed, number)
         batch = collate([self.train[place] for place in chosen], self.voice)
         told = (torch.rand_like(batch["known"]) > _HIDDEN) & (torch.rand(len(chosen), 1) > _ALL_HIDDEN)
-        found = losses(self.model, {**batch, "known": batch["known"] * told})
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.spec.run.bfloat16):
+            found = losses(self.model, {**batch, "known": batch["known"] * told})
         norm = self.descent.step(number, found["loss"])
         self.average.update(self.model, number)
         return {name: value.item() for name, value in found.items()} | {"gradient": norm}
@@ -134,9 +138,14 @@ def collate(examples: Sequence[Example], voice: VoiceConfig) -> Batch:
 def inputs(one: Example, voice: VoiceConfig) -> tuple[Tensor, ...]:
     """What the model is called with to speak an utterance's text with its prosody."""
     batch = collate([one], voice)
-    overrides = torch.zeros(1, len(one.durations), 3)
+    return batch["phones"], batch["stress"], batch["prosody"], batch["known"], plain(batch)
+
+
+def plain(batch: Batch) -> Tensor:
+    """Overrides (B, N, 3) that change nothing."""
+    overrides = torch.zeros(*batch["phones"].shape, 3)
     overrides[:, :, 0] = 1.0
-    return batch["phones"], batch["stress"], batch["prosody"], batch["known"], overrides
+    return overrides
 
 
 def scores(examples: Sequence[Example], voice: VoiceConfig) -> tuple[Tensor, Tensor]:
@@ -151,7 +160,7 @@ def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """L1 of the normalised mel, squared errors of phones in their units' sd, and their sum."""
     truth = (batch["durations"], batch["pitch"], batch["energy"])
     inputs = (batch["phones"], batch["stress"], batch["prosody"], batch["known"])
-    mel, mask, duration, pitch, energy = model.teach(*inputs, truth)  # type: ignore[operator]
+    mel, mask, duration, pitch, energy, further = model.teach(*inputs, truth, batch["mel"])  # type: ignore[operator]
     phones = (batch["phones"] > 0).float()
     wanted = torch.log(torch.clamp(batch["durations"].float(), min=1.0))
     found = {
@@ -160,7 +169,7 @@ def losses(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         "pitch": ((pitch - batch["pitch"]) ** 2 * batch["voiced"]).sum() / batch["voiced"].sum(),
         "energy": ((energy - batch["energy"]) ** 2 * phones).sum() / phones.sum(),
     }
-    return found | {"loss": found["mel"] + sum(weight * found[name] for name, weight in _WEIGHTS.items())}
+    return found | {"loss": found["mel"] + further + sum(weight * found[name] for name, weight in _WEIGHTS.items())}
 
 
 @torch.no_grad()
@@ -185,10 +194,11 @@ def evaluate(model: nn.Module, voice: VoiceConfig, examples: Sequence[Example]) 
     for one in examples:
         batch = collate([one], voice)
         inputs = (batch["phones"], batch["stress"], batch["prosody"], batch["known"])
-        none = (batch["durations"], batch["pitch"], batch["energy"])
-        _, _, duration, pitch, energy = model.teach(*inputs, none)  # type: ignore[operator]
-        mel = model.teach(*inputs, (batch["durations"], pitch, energy))[0]  # type: ignore[operator]
-        frames = torch.exp(duration)
+        truth = (batch["durations"], batch["pitch"], batch["energy"])
+        _, _, _, pitch, energy, _ = model.teach(*inputs, truth, batch["mel"])  # type: ignore[operator]
+        truth = (batch["durations"], pitch, energy)
+        mel = model.teach(*inputs, truth, batch["mel"])[0]  # type: ignore[operator]
+        frames = model.plan(*inputs, plain(batch))[3].float()  # type: ignore[operator]
         sums["mel_l1"] += (mel - batch["mel"]).abs().mean().item() * MEL_SCALE
         sums["duration_ms"] += (frames - batch["durations"]).abs().mean().item() * 1000.0 * HOP / RATE
         error = (pitch - batch["pitch"]).abs() * batch["voiced"] * voice.pitch_sd
