@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import torch
@@ -26,22 +25,17 @@ CONFIG = FastprosConfig(
 CARD = Card("A small voice", "For tests.", "None: random weights.", ("Made by the tests.",))
 
 
-def make(folder: Path, *, vocoder: bool = True, config: FastprosConfig = CONFIG) -> Path:
+def make(folder: Path) -> Path:
     """A voice folder, calibrated as its corpus says."""
     torch.manual_seed(4)
-    acoustic = Fastpros(config).eval()
+    acoustic = Fastpros(CONFIG).eval()
     torch.nn.init.zeros_(acoustic.out.weight)  # or exp of what it mumbles is not audio
     torch.nn.init.zeros_(acoustic.duration.out.weight)  # every phone is as long as any other
     exported = frozen(acoustic, ACOUSTIC_METHODS)
-    checkpoint.save(folder / "acoustic", "fastpros", config, CARD, exported={"torchscript": exported})
-    if vocoder:
-        small = VocoderConfig(width=16, blocks=1, expansion=2)
-        sound = frozen(Vocoder(small).eval(), VOCODER_METHODS)
-        checkpoint.save(folder / "vocoder", "vocoder", small, CARD, exported={"torchscript": sound})
+    checkpoint.save(folder / "acoustic", "fastpros", CONFIG, CARD, exported={"torchscript": exported})
+    small = VocoderConfig(width=16, blocks=1, expansion=2)
+    sound = frozen(Vocoder(small).eval(), VOCODER_METHODS)
+    checkpoint.save(folder / "vocoder", "vocoder", small, CARD, exported={"torchscript": sound})
     about = VoiceAbout("small", "Mumbles.", Prosody(MEAN), Prosody(SD), *fingerprints(folder))
     (folder / ABOUT).write_text(about.to_json(), encoding="utf-8")
     return folder
-
-
-def of_another_extractor() -> FastprosConfig:
-    return dataclasses.replace(CONFIG, voice=dataclasses.replace(CONFIG.voice, extractor_version="another"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tandem_models.checkpoint import CheckpointError
-from tandem_models.prosody import MISSING, Prosody
+from tandem_models.prosody import Prosody
 from tandem_models.voice_folders import read
 from tandem_server.engines.spoken_text import clean, pieces, tokens
 from tandem_server.engines.written_words import groups, timed
@@ -21,7 +21,7 @@ from tandem_server.stages.protocols import Calibration, Utterance
 
 if TYPE_CHECKING:
     from tandem_models.phones import Pronounced
-    from tandem_models.voice import SpeechModel
+    from tandem_models.voice import Voice as Networks
 
 T = TypeVar("T")
 DEFAULT_VOICE: Final = "slt"
@@ -36,7 +36,7 @@ class TandemVoice:
         self._folder = folder
         self.calibration = own or _calibration(folder)
         self.name = f"tandem ({folder.name})"
-        self._model: SpeechModel | None = None
+        self._networks: Networks | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="voice")
 
     async def start(self) -> None:
@@ -46,8 +46,9 @@ class TandemVoice:
     async def speak(self, text: str, target: Prosody) -> AsyncGenerator[Utterance, None]:
         """From pause to pause; nothing when there is nothing to say."""
         from tandem_models.mel import RATE
+        from tandem_models.speech import say
 
-        if self._model is None:
+        if self._networks is None:
             raise EngineError("the voice was not started", stage="voice")
         for piece in pieces(clean(text)):
             sentences = await self._call(_sentences, piece)
@@ -55,7 +56,7 @@ class TandemVoice:
             written = groups([piece[begin:end] for begin, end in tokens(piece)], said)
             first = 0
             for sentence in sentences:
-                spoken = self._model.say(sentence, target)
+                spoken = say(self._networks, sentence, target)
                 while (stretch := await self._call(next, spoken, None)) is not None:
                     times = [(begin, end) for _, begin, end in stretch.words]
                     yield Utterance(stretch.audio, RATE, timed(written, first, times))
@@ -73,15 +74,16 @@ class TandemVoice:
     def _load(self) -> None:
         import torch
 
-        from tandem_models.voice import SpeechModel
+        from tandem_models.speech import speak
+        from tandem_models.voice import Voice as Networks
 
         torch.set_num_threads(1)
         try:
-            self._model = SpeechModel.load(self._folder)
+            self._networks = Networks.load(self._folder)
         except CheckpointError as error:
             raise EngineUnavailable(str(error), stage="voice") from error
         for text in _WARMING * 2:
-            list(self._model.speak(text, MISSING))
+            list(speak(self._networks, text))
 
 
 def _calibration(folder: Path) -> Calibration:
