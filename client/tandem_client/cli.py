@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tandem_client.corpus_cli import corpus
+from tandem_client.voice_cli import voice
 from tandem_server.errors import ConfigurationError, TandemError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ app = typer.Typer(
 models = typer.Typer(no_args_is_help=True, help="Recognisers and the turn model: what there is, and fetching it.")
 app.add_typer(models, name="models")
 app.add_typer(corpus, name="corpus")
+app.add_typer(voice, name="voice")
 
 
 def _folder(text: str) -> Path:
@@ -90,7 +92,9 @@ def serve(
     voice: Annotated[
         str | None,
         typer.Option(
-            envvar="TANDEM_VOICE", help="Voice: espeak, or espeak:VOICE with en-us+f5, en-us+f2, en-us or en-us+m3."
+            envvar="TANDEM_VOICE",
+            help="Voice: tandem, tandem:NAME (see tandem voice list), tandem:FOLDER, espeak, "
+            "or espeak:VOICE with en-us+f5, en-us+f2, en-us or en-us+m3.",
         ),
     ] = None,
     response: Annotated[
