@@ -1,10 +1,11 @@
 """What interrupts the agent, and what does not: `python -m tests.bench.interruptions --help` (from the project).
 
-Real voice activity, turn machine and echo detector, without a server: replies spoken by espeak-ng and realised, sent
+Real voice activity, turn machine and echo remover, without a server: replies spoken by espeak-ng and realised, sent
 back by made rooms and loudspeakers (see `echoes.py`), with recorded people, recorded backchannels and made coughs over
 them. Prints Markdown: how often a turn opens that should not, how often and how soon one opens that should, and what
-the detector costs. An interruption stops the reply, and 150 ms later its echo, as it does for a client. The detector's
-constants were chosen on the other half of the recordings, other sentences, other voices and other rooms of that kind.
+the remover costs. An interruption stops the reply, and 150 ms later its echo, as it does for a client. Constants were
+chosen with the other half of the recordings, other rooms of that kind and other coughs, but with these sentences,
+voices, backchannels and telephone lines.
 """
 
 from __future__ import annotations
