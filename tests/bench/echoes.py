@@ -28,7 +28,7 @@ SENTENCES: Final = (
     "My favourite part of the story is the end, where nobody gets what they wanted and everyone is happy.",
     "You can park behind the museum for two hours. After that it gets expensive, as you might imagine.",
 )
-"""What the agent says, each sentence a reply; none of them was used to choose the detector's constants."""
+"""What the agent says, each sentence a reply"""
 SENT: Final = -24.0
 """dB re full scale of a reply, about what the realiser gives"""
 BETWEEN: Final = SAMPLE_RATE * 3 // 2

@@ -1,10 +1,11 @@
 """What interrupts the agent, and what does not: `python -m tests.bench.interruptions --help` (from the project).
 
-Real voice activity, turn machine and echo detector, without a server: replies spoken by espeak-ng and realised, sent
+Real voice activity, turn machine and echo remover, without a server: replies spoken by espeak-ng and realised, sent
 back by made rooms and loudspeakers (see `echoes.py`), with recorded people, recorded backchannels and made coughs over
 them. Prints Markdown: how often a turn opens that should not, how often and how soon one opens that should, and what
-the detector costs. An interruption stops the reply, and 150 ms later its echo, as it does for a client. The detector's
-constants were chosen on the other half of the recordings, other sentences, other voices and other rooms of that kind.
+the remover costs. An interruption stops the reply, and 150 ms later its echo, as it does for a client. Constants were
+chosen with the other half of the recordings, other rooms of that kind and other coughs, but with these sentences,
+voices, backchannels and telephone lines.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Heard:
 
 @dataclass
 class Costs:
-    """Milliseconds of CPU of the echo detector, frame by frame."""
+    """Milliseconds of CPU of the echo remover, frame by frame."""
 
     audible: list[float] = field(default_factory=list)
     silent: list[float] = field(default_factory=list)
@@ -89,7 +90,7 @@ class Ear:
     def __init__(self, activity: VoiceActivity, costs: Costs | None = None) -> None:
         self._activity = activity
         self._costs = costs
-        """None: without the echo detector"""
+        """None: without the echo remover"""
 
     def hear(self, one: Scene) -> list[Heard]:
         """What opened a turn in each reply, if anything."""
@@ -155,7 +156,7 @@ class Bench:
         self._conversations = conversations
         self._seed = seed
         self.costs = Costs()
-        self.without, self.with_detector = Ear(activity), Ear(activity, self.costs)
+        self.without, self.with_remover = Ear(activity), Ear(activity, self.costs)
 
     def scenes(self, kind: int, gain: float) -> Iterable[tuple[Scene, Dice]]:
         """Rooms and replies by chance; the same for the same arguments."""
@@ -167,11 +168,11 @@ class Bench:
     def echo_only(self) -> list[str]:
         """Share of replies in which a turn opens though nobody speaks."""
         lines = [
-            "| echo | replies | without detector | with | of first replies | of later ones |",
+            "| echo | replies | without remover | with | of first replies | of later ones |",
             "|---|---|---|---|---|---|",
         ]
         for kind, gain in enumerate(GAINS):
-            pairs = [(self.without.hear(one), self.with_detector.hear(one)) for one, _ in self.scenes(kind, gain)]
+            pairs = [(self.without.hear(one), self.with_remover.hear(one)) for one, _ in self.scenes(kind, gain)]
             plain = [heard.opened is not None for before, _ in pairs for heard in before]
             first = [after[0].opened is not None for _, after in pairs]
             later = [heard.opened is not None for _, after in pairs for heard in after[1:]]
@@ -180,18 +181,18 @@ class Bench:
         return lines
 
     def others(self, kind: int, gain: float, noises: Callable[[Dice], Audio]) -> list[list[Heard]]:
-        """Somebody during each reply: heard over the echo, then with headphones, each with the detector, and with
+        """Somebody during each reply: heard over the echo, then with headphones, each with the remover, and with
         headphones without it."""
         found: list[list[Heard]] = [[], [], []]
         for one, dice in self.scenes(kind, gain):
             placed = one.with_others([noises(dice) for _ in one.replies], dice)
-            found[0] += self.with_detector.hear(placed)
-            found[1] += self.with_detector.hear(placed.without_echo())
+            found[0] += self.with_remover.hear(placed)
+            found[1] += self.with_remover.hear(placed.without_echo())
             found[2] += self.without.hear(placed.without_echo())
         return found
 
 
-WAYS: Final = ("over the echo", "headphones", "headphones, no detector")
+WAYS: Final = ("over the echo", "headphones", "headphones, no remover")
 
 
 def barge_in(bench: Bench, people: Sequence[Audio]) -> list[str]:

@@ -9,6 +9,7 @@ explains it (`echo_path.py`), which is known within 0.2 s, but lets a user be he
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,6 +91,8 @@ _PRACTISED, _CONFIRMED = 80, 8
 _FAINTEST: Final = 1e-7
 """Of the room's noise, at any frequency"""
 _WIRE_FRAME: Final = exact_div(VAD_FRAME * WIRE_RATE, SAMPLE_RATE)
+_AHEAD: Final = 4
+"""Frames resampled at once"""
 _ASLEEP: Final = (LONGEST_DELAY + COMPARED) // VAD_FRAME + 1
 """Frames of silence after which no echo can come any more, wherever it is."""
 
@@ -100,6 +103,8 @@ class Loudspeaker:
     def __init__(self) -> None:
         self._resampler = Resampler(WIRE_RATE, SAMPLE_RATE)
         self._queue = bytearray()
+        self._ready: deque[tuple[bool, Audio]] = deque()
+        """Frames at SAMPLE_RATE, and whether they can be heard"""
         self.quiet = _ASLEEP
         """Frames since something was played"""
         self.behind = 0
@@ -112,18 +117,30 @@ class Loudspeaker:
     def stop(self) -> None:
         """The rest is not played."""
         self._queue.clear()
+        self._ready.clear()
 
     def frame(self) -> Audio:
         """The next VAD_FRAME samples at SAMPLE_RATE."""
-        if self.quiet >= _ASLEEP and not self._queue:
+        if self.quiet >= _ASLEEP and not self._queue and not self._ready:
             return np.zeros(VAD_FRAME, np.float32)
-        pcm = bytes(self._queue[: 2 * _WIRE_FRAME])
-        del self._queue[: 2 * _WIRE_FRAME]
-        self.quiet = 0 if pcm.strip(b"\0") else min(self.quiet + 1, _ASLEEP)
-        played = self._resampler.feed(pcm16_to_float(pcm.ljust(2 * _WIRE_FRAME, b"\0")))
-        missing = VAD_FRAME - len(played)
+        if not self._ready:
+            self._resample()
+        audible, played = self._ready.popleft()
+        self.quiet = 0 if audible else min(self.quiet + 1, _ASLEEP)
+        return played
+
+    def _resample(self) -> None:
+        """Several frames at once, if they are there, which costs little more than one."""
+        count = min(max(len(self._queue) // (2 * _WIRE_FRAME), 1), _AHEAD)
+        pcm = bytes(self._queue[: 2 * _WIRE_FRAME * count]).ljust(2 * _WIRE_FRAME * count, b"\0")
+        del self._queue[: len(pcm)]
+        played = self._resampler.feed(pcm16_to_float(pcm))
+        missing = count * VAD_FRAME - len(played)
         self.behind += missing  # the filter holds back its first 1.5 ms, once in the life of a session
-        return np.pad(played, (missing, 0)) if missing else played
+        played = np.pad(played, (missing, 0)) if missing else played
+        for number in range(count):
+            part = pcm[2 * _WIRE_FRAME * number : 2 * _WIRE_FRAME * (number + 1)]
+            self._ready.append((bool(part.strip(b"\0")), played[VAD_FRAME * number : VAD_FRAME * (number + 1)]))
 
 
 @dataclass(frozen=True, slots=True)

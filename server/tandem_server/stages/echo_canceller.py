@@ -82,7 +82,7 @@ class EchoCanceller:
             self.left, self.echo = float(np.dot(frame, frame)) / BLOCK, 0.0
             self._kept = np.concatenate([self._kept[BLOCK:], frame])
             return self._kept[LATE : LATE + BLOCK]
-        echo: Spectra = np.einsum("ij,ij->j", self._weights, self._spectra)
+        echo: Spectra = (self._weights * self._spectra).sum(axis=0)
         heard: Audio = scipy.fft.irfft(echo)[BLOCK:]
         error: Audio = frame - heard
         self.left, self.echo = float(np.dot(error, error)) / BLOCK, float(np.dot(heard, heard)) / BLOCK

@@ -55,7 +55,7 @@ BINS: Final = len(_NUMBERS)
 
 def spectrum(audio: Audio) -> Spectrum:
     """WINDOW samples -> (BINS,)"""
-    return np.asarray(np.fft.rfft(audio * _HANN)[_BINS], np.complex64)
+    return np.asarray(scipy.fft.rfft(audio * _HANN)[_BINS], np.complex64)
 
 
 def power(values: Spectrum) -> Power:
