@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tandem_models.checkpoint import Card, half, load, save
+from tandem_models.checkpoint import Card, Format, half, load, save
 from tandem_models.mel import HOP, RATE, log_mel
 from tandem_models.vocoder import LOWEST_PITCH, PITCH_BINS, PITCH_STEP, Vocoder, VocoderConfig, pitch_hertz
 from tandem_training import specs
@@ -23,7 +23,7 @@ from tandem_training.job import Job
 from tandem_training.loop import load_best, train
 from tandem_training.optimise import Average, Descent, schedule
 from tandem_training.voice_data import Corpus, Example, Floats, load_examples, read_audio, read_corpus
-from tandem_training.voice_export import VOCODER_METHODS, about, export
+from tandem_training.voice_export import VOCODER_METHODS, about, export, onnx_vocoder
 
 _SIZES: Final = (2048, 1024, 512, 256, 128)
 """Samples of each spectrum's window; it moves by a quarter"""
@@ -70,7 +70,10 @@ def run(spec: specs.Vocoder, job: Job) -> None:
         "tandem train voice",
     )
     weights = half(trainee.average.model.state_dict())
-    save(job.folder / "model", "vocoder", config, card, weights=weights, exported={"torchscript": exported.content})
+    files: dict[Format, bytes] = {"torchscript": exported.content}
+    if spec.onnx:
+        files["onnx"] = onnx_vocoder(trainee.average.model, timed[0][0])
+    save(job.folder / "model", "vocoder", config, card, weights=weights, exported=files)
     job.progress(1.0, "done")
     job.result({"model": "model", "figures": dict(card.figures)})
 

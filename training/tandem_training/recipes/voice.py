@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tandem_models.checkpoint import Card, half, load, save
+from tandem_models.checkpoint import Card, Format, half, load, save
 from tandem_models.mel import HOP, RATE
 from tandem_models.prosody import NAMES
 from tandem_models.registry import build, config_type
@@ -25,7 +25,7 @@ from tandem_training.loop import batches, load_best, train
 from tandem_training.optimise import Average, Descent, schedule
 from tandem_training.specs import Voice
 from tandem_training.voice_data import Example, load_examples, read_corpus, voice_config
-from tandem_training.voice_export import ACOUSTIC_METHODS, about, export
+from tandem_training.voice_export import ACOUSTIC_METHODS, about, export, onnx_acoustic
 
 _HIDDEN: Final = 0.2
 """Probability that a feature is not told"""
@@ -42,6 +42,8 @@ Batch = Mapping[str, Tensor]
 
 def run(spec: Voice, job: Job) -> None:
     """Train, evaluate on the test split, and write the folder `model`."""
+    if spec.onnx and spec.model != "fastpros":
+        raise ValueError(f"{spec.model} does not go into ONNX, only fastpros does: leave onnx out")
     corpus = read_corpus(spec.corpus)
     cache = spec.cache or job.folder / "features"
     splits = {}
@@ -74,7 +76,10 @@ def run(spec: Voice, job: Job) -> None:
         "tandem train voice",
     )
     weights = half(trainee.average.model.state_dict())
-    save(job.folder / "model", spec.model, config, card, weights=weights, exported={"torchscript": exported.content})
+    files: dict[Format, bytes] = {"torchscript": exported.content}
+    if spec.onnx:
+        files["onnx"] = onnx_acoustic(trainee.average.model, timed[0])
+    save(job.folder / "model", spec.model, config, card, weights=weights, exported=files)
     job.progress(1.0, "done")
     job.result({"model": "model", "figures": dict(card.figures)})
 
