@@ -81,7 +81,7 @@ def _onnx(
         torch.onnx.export(
             model,
             inputs,
-            file,
+            file,  # type: ignore[arg-type]  # a file is as good to the older exporter
             input_names=names,
             output_names=found,
             dynamic_axes=axes,
