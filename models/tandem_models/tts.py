@@ -125,15 +125,15 @@ class PhoneHead(nn.Module):
 def whole_frames(durations: Tensor) -> Tensor:
     """Durations (B, N) as they are wanted -> whole frames whose sums are right: the rounding is of the ends."""
     ends = torch.round(torch.cumsum(durations.to(torch.float64), dim=1)).to(torch.int64)
-    return torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1]))
+    return ends - torch.cat([torch.zeros_like(ends[:, :1]), ends[:, :-1]], dim=1)
 
 
 def places(durations: Tensor) -> tuple[Tensor, Tensor]:
     """Whole durations (B, N) -> phone of each frame (B, T), and 1 for each frame that is one (B, T, 1)."""
     ends = torch.cumsum(durations, dim=1)
     longest = int(ends[:, -1].max().item())
-    time = torch.arange(longest, device=durations.device).unsqueeze(0).expand(durations.size(0), longest).contiguous()
-    phone = torch.searchsorted(ends, time, right=True).clamp(max=durations.size(1) - 1)
+    time = torch.arange(longest, device=durations.device).unsqueeze(0)
+    phone = (ends.unsqueeze(1) <= time.unsqueeze(2)).to(torch.int64).sum(dim=2).clamp(max=durations.size(1) - 1)
     return phone, (time < ends[:, -1:]).unsqueeze(2).to(torch.float32)
 
 

@@ -9,6 +9,7 @@ Frame t depends on `context` frames on either side; `VocoderStream` makes of tha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -155,7 +156,7 @@ def pitch_hertz(logits: Tensor, lowest: float = LOWEST_PITCH, step: float = PITC
     kept = (place - logits.argmax(dim=2, keepdim=True)).abs() <= near
     share = torch.softmax(logits.masked_fill(~kept, -1e9), dim=2)
     semitones = lowest + step * (share * place).sum(dim=2)
-    return 100.0 * torch.exp2(semitones / 12.0)
+    return 100.0 * torch.exp(semitones * (math.log(2.0) / 12.0))
 
 
 def overlap_add(frames: Tensor, hop: int = HOP) -> Tensor:

@@ -146,9 +146,9 @@ def test_no_corpus_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_both_recipes_make_a_voice_that_speaks(folder: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    spec = VoiceSpec(corpus=folder, cache=cache, batch=4, run=RUN)
+    spec = VoiceSpec(corpus=folder, cache=cache, batch=4, onnx=True, run=RUN)
     voice_recipe.run(spec, Job.begin(tmp_path / "acoustic", "voice", spec))
-    other = Vocoder(corpus=folder, cache=cache, batch=4, frames=32, run=RUN)
+    other = Vocoder(corpus=folder, cache=cache, batch=4, frames=32, onnx=True, run=RUN)
     vocoder_recipe.run(other, Job.begin(tmp_path / "vocoder", "vocoder", other))
     for part in ("acoustic", "vocoder"):
         (tmp_path / "voice").mkdir(exist_ok=True)
@@ -160,6 +160,8 @@ def test_both_recipes_make_a_voice_that_speaks(folder: Path, tmp_path: Path) -> 
     assert len(audio) and np.isfinite(audio).all()
     assert {"test_mel_l1", "test_duration_ms", "test_pitch_st", "rtf_float32"} <= set(figures)
     assert voice.card.licences == ("Keep this.",)
+    assert (tmp_path / "voice" / "acoustic" / "model.onnx").exists()
+    assert (tmp_path / "voice" / "vocoder" / "model.onnx").exists()
     assert "griffin_lim_mel_l1" in load(tmp_path / "voice" / "vocoder").card.figures
 
 

@@ -118,6 +118,7 @@ class Voice(BaseModel):
     start: Path | None = Field(default=None, description="Folder of a trained model whose weights to start from.")
     model: Literal["fastpros", "nat", "tacotron"] = Field(default="fastpros", description="Which acoustic model.")
     batch: int = Field(default=16, ge=1, description="Utterances of a step.")
+    onnx: bool = Field(default=False, description="Export to ONNX as well (the train extra); fastpros only.")
     run: Run = Field(default=Run(), description="steps, seed, learning_rate, warmup, validate_every, ...")
 
 
@@ -130,5 +131,6 @@ class Vocoder(BaseModel):
     cache: Path | None = Field(default=None, description="Folder for features that other runs share; else the job's.")
     start: Path | None = Field(default=None, description="Folder of a trained vocoder whose weights to start from.")
     batch: int = Field(default=8, ge=1, description="Segments of a step.")
+    onnx: bool = Field(default=False, description="Export the network to ONNX as well (the train extra).")
     frames: int = Field(default=64, ge=16, description="Of a segment; 86 are a second.")
     run: Run = Field(default=Run(steps=20_000), description="steps, seed, learning_rate, warmup, validate_every, ...")

@@ -50,6 +50,47 @@ def frozen(model: nn.Module, methods: Sequence[str]) -> bytes:
     return file.getvalue()
 
 
+def onnx_acoustic(model: nn.Module, inputs: tuple[Tensor, ...]) -> bytes:
+    """The whole of `fastpros`, for any number of phones: what `forward` takes and gives, by name."""
+    names = ["phones", "stress", "prosody", "known", "overrides"]
+    axes = {name: {1: "phones"} for name in ("phones", "stress", "overrides")}
+    return _onnx(torch.jit.script(model.eval()), inputs, names, ["mel", "frames", "durations", "pitch", "energy"], axes)
+
+
+def onnx_vocoder(model: nn.Module, mel: Tensor) -> bytes:
+    """The vocoder's network, `analyse`, for any number of frames; the signal processing after it is not in ONNX."""
+
+    class Analyse(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.vocoder = model
+
+        def forward(self, mel: Tensor) -> Any:
+            return self.vocoder.analyse(mel)  # type: ignore[operator]
+
+    return _onnx(Analyse().eval(), (mel,), ["mel"], ["hertz", "voicing", "harmonic", "noisy"], {"mel": {2: "frames"}})
+
+
+def _onnx(
+    model: nn.Module, inputs: tuple[Tensor, ...], names: list[str], found: list[str], axes: dict[str, dict[int, str]]
+) -> bytes:
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        # The exporter that takes loops of TorchScript is the older one; it warns of that, and of constants it traced.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            inputs,
+            file,  # type: ignore[arg-type]  # a file is as good to the older exporter
+            input_names=names,
+            output_names=found,
+            dynamic_axes=axes,
+            dynamo=False,
+            opset_version=17,
+        )
+    return file.getvalue()
+
+
 def quantised(model: nn.Module) -> nn.Module:
     """A copy whose dense layers are int8, with activations quantised as they come."""
     with warnings.catch_warnings():

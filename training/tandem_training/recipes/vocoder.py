@@ -14,16 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tandem_models.checkpoint import Card, half, load, save
+from tandem_models.checkpoint import Card, Format, half, load, save
 from tandem_models.mel import HOP, RATE, log_mel
 from tandem_models.vocoder import LOWEST_PITCH, PITCH_BINS, PITCH_STEP, Vocoder, VocoderConfig, pitch_hertz
 from tandem_training import specs
 from tandem_training.copy_synthesis import compare
 from tandem_training.job import Job
-from tandem_training.loop import load_best, train
+from tandem_training.loop import Progress, load_best, train
 from tandem_training.optimise import Average, Descent, schedule
 from tandem_training.voice_data import Corpus, Example, Floats, load_examples, read_audio, read_corpus
-from tandem_training.voice_export import VOCODER_METHODS, about, export
+from tandem_training.voice_export import VOCODER_METHODS, about, export, onnx_vocoder
 
 _SIZES: Final = (2048, 1024, 512, 256, 128)
 """Samples of each spectrum's window; it moves by a quarter"""
@@ -54,10 +54,23 @@ def run(spec: specs.Vocoder, job: Job) -> None:
             module.load_state_dict(start.weights())
     outcome = train(trainee, schedule(spec.run), job)
     load_best(job.folder, trainee)
-    job.progress(1.0, "copy synthesis of the test split")
-    timed = [(torch.from_numpy(one.mel).unsqueeze(0),) for one in splits["test"][:_TIMED]]
-    exported = export(trainee.average.model, VOCODER_METHODS, timed, lambda found: found.size(1) / RATE)
-    scores = compare(corpus, splits["test"], torch.jit.load(io.BytesIO(exported.content)))
+    finish(spec, job, corpus, config, trainee.average.model, splits["test"], outcome.progress)
+
+
+def finish(
+    spec: specs.Vocoder,
+    job: Job,
+    corpus: Corpus,
+    config: VocoderConfig,
+    model: nn.Module,
+    test: Sequence[Example],
+    progress: Progress,
+) -> None:
+    """Evaluate a trained vocoder by copy synthesis of the test split, and write the folder `model`."""
+    job.progress(1.0, "evaluating")
+    timed = [(torch.from_numpy(one.mel).unsqueeze(0),) for one in test[:_TIMED]]
+    exported = export(model, VOCODER_METHODS, timed, lambda found: found.size(1) / RATE)
+    scores = compare(corpus, test, torch.jit.load(io.BytesIO(exported.content)))
     data, licences = about(corpus)
     card = Card(
         f"{corpus.about.get('teacher', 'Voice')}, vocoder",
@@ -65,12 +78,15 @@ def run(spec: specs.Vocoder, job: Job) -> None:
         "envelopes that it learnt. For voices like its teacher's.",
         data,
         licences,
-        {"best_step": outcome.progress.best_step, "batch": spec.batch, **spec.run.model_dump(mode="json")},
+        {"best_step": progress.best_step, "batch": spec.batch, **spec.run.model_dump(mode="json")},
         {**scores, **exported.figures},
         "tandem train voice",
     )
-    weights = half(trainee.average.model.state_dict())
-    save(job.folder / "model", "vocoder", config, card, weights=weights, exported={"torchscript": exported.content})
+    weights = half(model.state_dict())
+    files: dict[Format, bytes] = {"torchscript": exported.content}
+    if spec.onnx:
+        files["onnx"] = onnx_vocoder(model, timed[0][0])
+    save(job.folder / "model", "vocoder", config, card, weights=weights, exported=files)
     job.progress(1.0, "done")
     job.result({"model": "model", "figures": dict(card.figures)})
 

@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tandem_models.checkpoint import Card, half, load, save
+from tandem_models.checkpoint import Card, Format, half, load, save
 from tandem_models.mel import HOP, RATE
 from tandem_models.prosody import NAMES
 from tandem_models.registry import build, config_type
 from tandem_models.tts import MEL_CENTRE, MEL_SCALE, VoiceConfig
 from tandem_training.job import Job
-from tandem_training.loop import batches, load_best, train
+from tandem_training.loop import Progress, batches, load_best, train
 from tandem_training.optimise import Average, Descent, schedule
 from tandem_training.specs import Voice
-from tandem_training.voice_data import Example, load_examples, read_corpus, voice_config
-from tandem_training.voice_export import ACOUSTIC_METHODS, about, export
+from tandem_training.voice_data import Corpus, Example, load_examples, read_corpus, voice_config
+from tandem_training.voice_export import ACOUSTIC_METHODS, about, export, onnx_acoustic
 
 _HIDDEN: Final = 0.2
 """Probability that a feature is not told"""
@@ -42,6 +42,8 @@ Batch = Mapping[str, Tensor]
 
 def run(spec: Voice, job: Job) -> None:
     """Train, evaluate on the test split, and write the folder `model`."""
+    if spec.onnx and spec.model != "fastpros":
+        raise ValueError(f"{spec.model} does not go into ONNX, only fastpros does: leave onnx out")
     corpus = read_corpus(spec.corpus)
     cache = spec.cache or job.folder / "features"
     splits = {}
@@ -59,9 +61,17 @@ def run(spec: Voice, job: Job) -> None:
             module.load_state_dict(start.weights())
     outcome = train(trainee, schedule(spec.run), job)
     load_best(job.folder, trainee)
-    figures = evaluate(trainee.average.model, config.voice, splits["test"])
-    timed = [inputs(one, config.voice) for one in splits["test"][:_TIMED]]
-    exported = export(trainee.average.model, ACOUSTIC_METHODS, timed, lambda found: int(found[1].sum()) * HOP / RATE)
+    finish(spec, job, corpus, config, trainee.average.model, splits["test"], outcome.progress)
+
+
+def finish(
+    spec: Voice, job: Job, corpus: Corpus, config: Any, model: nn.Module, test: Sequence[Example], progress: Progress
+) -> None:
+    """Evaluate a trained model on the test split, and write the folder `model`."""
+    job.progress(1.0, "evaluating")
+    figures = evaluate(model, config.voice, test)
+    timed = [inputs(one, config.voice) for one in test[:_TIMED]]
+    exported = export(model, ACOUSTIC_METHODS, timed, lambda found: int(found[1].sum()) * HOP / RATE)
     data, licences = about(corpus)
     card = Card(
         f"{corpus.about.get('teacher', 'Voice')}, acoustic model {spec.model}",
@@ -69,12 +79,15 @@ def run(spec: Voice, job: Job) -> None:
         "rate and voice quality that can be asked for; what is asked is met exactly only by the realiser that follows.",
         data,
         licences,
-        {"best_step": outcome.progress.best_step, "batch": spec.batch, **spec.run.model_dump(mode="json")},
+        {"best_step": progress.best_step, "batch": spec.batch, **spec.run.model_dump(mode="json")},
         {**figures, **exported.figures},
         "tandem train voice",
     )
-    weights = half(trainee.average.model.state_dict())
-    save(job.folder / "model", spec.model, config, card, weights=weights, exported={"torchscript": exported.content})
+    weights = half(model.state_dict())
+    files: dict[Format, bytes] = {"torchscript": exported.content}
+    if spec.onnx:
+        files["onnx"] = onnx_acoustic(model, timed[0])
+    save(job.folder / "model", spec.model, config, card, weights=weights, exported=files)
     job.progress(1.0, "done")
     job.result({"model": "model", "figures": dict(card.figures)})
 
