@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from tandem_client.eval_cli import evaluate
 from tandem_server.errors import TandemError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="Speech recognition models: what there is, and fetching it.")
 app.add_typer(models, name="models")
+app.add_typer(evaluate, name="eval")
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", envvar="TANDEM_DATA_DIR", help="Where conversations and models are kept.")
