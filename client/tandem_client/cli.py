@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from tandem_client.corpus_cli import corpus
+from tandem_client.eval_cli import evaluate
+from tandem_client.models_cli import models
+from tandem_client.options import INTERRUPTED, DataDir, Token
+from tandem_client.training_cli import training
 from tandem_client.voice_cli import voice
 from tandem_server.errors import ConfigurationError, TandemError
 
@@ -19,8 +23,6 @@ if TYPE_CHECKING:
 
 USAGE: Final = 2
 """Exit code of what the person can put right: a setting, a file, an option (as in every shell tool)."""
-INTERRUPTED: Final = 130
-"""128 + SIGINT."""
 
 app = typer.Typer(
     name="tandem",
@@ -31,34 +33,11 @@ app = typer.Typer(
     help="Tandem: a spoken dialogue server whose voice moves towards the way you speak.",
     epilog="Start with: tandem serve, then tandem talk in a second terminal.",
 )
-models = typer.Typer(no_args_is_help=True, help="Recognisers and the turn model: what there is, and fetching it.")
 app.add_typer(models, name="models")
-app.add_typer(corpus, name="corpus")
 app.add_typer(voice, name="voice")
-
-
-def _folder(text: str) -> Path:
-    if not text.strip():  # which would be the working directory
-        raise typer.BadParameter("it is empty; name a folder, or leave the option out")
-    return Path(text)
-
-
-training = typer.Typer(no_args_is_help=True, help="Train what Tandem runs on.")
+app.add_typer(corpus, name="corpus")
 app.add_typer(training, name="train")
-
-DataDir = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        envvar="TANDEM_DATA_DIR",
-        parser=_folder,
-        metavar="PATH",
-        help="Where conversations and models are kept.",
-    ),
-]
-Token = Annotated[
-    str | None, typer.Option(envvar="TANDEM_TOKEN", show_envvar=True, help="Shared secret of server and clients.")
-]
+app.add_typer(evaluate, name="eval")
 
 
 def _say_version(wanted: bool) -> None:
@@ -284,106 +263,6 @@ def devices() -> None:
         default = " and ".join(sorted(one.default))
         table.add_row(str(one.index), one.name, str(one.inputs), str(one.outputs), f"{one.rate:.0f}", default)
     Console().print(table)
-
-
-@models.command("list")
-def list_models(data_dir: DataDir = None) -> None:
-    """List the models that can be fetched, and which are here."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from tandem_server.engines.turn_models import FILE, FOLDER, MEGABYTES, NAME
-    from tandem_server.engines.vosk_models import DEFAULT, MODELS
-
-    table = Table(box=None, pad_edge=False)
-    for heading in ("model", "language", "MB", "here"):
-        table.add_column(heading, justify="right" if heading == "MB" else "left", no_wrap=True)
-    folder = _models_dir(data_dir)
-    here = "yes" if (folder / FOLDER / FILE).is_file() else ""
-    table.add_row(NAME, "any: hears ends of turns", str(MEGABYTES), here)
-    for name, model in MODELS.items():
-        here = "yes" if (folder / name).is_dir() else ""
-        label = f"{model.language} (default)" if name == DEFAULT else model.language
-        table.add_row(name, label, str(model.megabytes), here)
-    Console().print(table)
-
-
-@models.command("fetch")
-def fetch_model(
-    name: Annotated[str, typer.Argument(help="One of `tandem models list`.")], data_dir: DataDir = None
-) -> None:
-    """Fetch a model; a recogniser's download that broke off goes on where it stopped.
-
-    \b
-    [bold]Examples[/bold]
-    tandem models fetch vosk-model-small-en-us-0.15
-    tandem models fetch smart-turn
-    """
-    from tandem_client.download import DownloadBar
-    from tandem_server.engines.turn_models import NAME
-    from tandem_server.model_fetch import fetch
-    from tandem_server.turn_model_fetch import fetch_turn_model
-
-    folder = _models_dir(data_dir)
-    with DownloadBar(name) as bar:
-        if name == NAME:
-            target = fetch_turn_model(folder, progress=bar.progress)
-        else:
-            target = fetch(name, folder, progress=bar.progress)
-    typer.echo(f"{name} is in {target}")
-
-
-def _models_dir(data_dir: Path | None) -> Path:
-    from tandem_server.config import load
-
-    # As the server will look for them; where it would want a token is none of our business here.
-    return load({"host": "127.0.0.1", "hosts": [], **({"data_dir": data_dir} if data_dir else {})}).models_dir
-
-
-@training.command("voice")
-def train_voice(
-    folder: Annotated[Path, typer.Argument(help="Where all of it goes; give it again to go on.")],
-    corpus: Annotated[
-        Path | None, typer.Option(help="Folder of a voice corpus; else one is built from the teacher or --recordings.")
-    ] = None,
-    recordings: Annotated[
-        Path | None, typer.Option(help="Your own recordings: metadata.csv and wavs/, in the layout of LJSpeech.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="Acoustic model: fastpros, nat or tacotron.")] = "fastpros",
-    sentences: Annotated[int | None, typer.Option(help="Of a corpus that is built.", min=1)] = None,
-    steps: Annotated[int | None, typer.Option(help="Of training, of either network.", min=1)] = None,
-) -> None:
-    """Train a voice: build the corpus, train acoustic model and vocoder, evaluate and export them.
-
-    It takes hours; Ctrl-C saves, and the same command goes on. The voice is in FOLDER/voice, with its cards.
-
-    \b
-    [bold]Examples[/bold]
-    tandem train voice my-voice
-    tandem train voice my-voice --recordings LJSpeech-1.1 --steps 20000
-    """
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from tandem_training.pipeline import PipelineError, make_voice, stages
-
-    asked = {"recordings": str(recordings) if recordings else None, "sentences": sentences}
-    columns = (TextColumn("{task.fields[stage]}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns) as bar:
-        task = bar.add_task("", total=1.0, stage="")
-        try:
-            wanted = stages(folder, corpus, model, steps, {key: value for key, value in asked.items() if value})
-            voice = make_voice(
-                folder,
-                wanted,
-                lambda stage, share, word: bar.update(task, completed=share, description=word, stage=stage),
-            )
-        except PipelineError as error:
-            bar.stop()
-            typer.echo(f"tandem: {error}", err=True)
-            raise typer.Exit(1) from error
-        except KeyboardInterrupt:
-            raise typer.Exit(INTERRUPTED) from None
-    typer.echo(f"The voice is in {voice}")
 
 
 def main() -> int:

@@ -73,10 +73,12 @@ async def test_conversation_goes_on_for_several_turns(real_server: Served, quest
 
 async def test_semantic_detection_waits_by_what_it_hears(real_server: Served, question: tuple[bytes, str]) -> None:
     pcm, _ = question
-    wanted = {"type": "semantic_vad", "eagerness": "high"}
     async with talking(real_server) as talk:
         await talk.connection.session.update(
-            session={"type": "realtime", "audio": {"input": {"turn_detection": wanted}}}
+            session={
+                "type": "realtime",
+                "audio": {"input": {"turn_detection": {"type": "semantic_vad", "eagerness": "high"}}},
+            }
         )
         in_force = (await talk.until("session.updated")).session.audio.input.turn_detection
         assert (in_force.type, in_force.eagerness, in_force.interrupt_response) == ("semantic_vad", "high", True)
@@ -87,10 +89,13 @@ async def test_semantic_detection_waits_by_what_it_hears(real_server: Served, qu
 
 
 async def test_who_says_nothing_after_a_reply_is_spoken_to(real_server: Served) -> None:
-    waiting = {"type": "server_vad", "idle_timeout_ms": 1_000}
     async with talking(real_server) as talk:
-        session = {"type": "realtime", "audio": {"input": {"turn_detection": waiting}}}
-        await talk.connection.session.update(session=session)
+        await talk.connection.session.update(
+            session={
+                "type": "realtime",
+                "audio": {"input": {"turn_detection": {"type": "server_vad", "idle_timeout_ms": 1_000}}},
+            }
+        )
         await talk.connection.response.create()
         await talk.until("response.done")
         said = len(talk.audio()) / WIRE_RATE  # who hears all of it and then says nothing for a second

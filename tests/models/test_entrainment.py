@@ -68,7 +68,7 @@ def test_the_exported_model_says_what_the_model_says(name: str) -> None:
     model = untrained(SMALL[name])
     file = io.BytesIO()
     torch.jit.save(torch.jit.script(model), file)
-    loaded = torch.jit.load(io.BytesIO(file.getvalue()))  # type: ignore[no-untyped-call]
+    loaded = torch.jit.load(io.BytesIO(file.getvalue()))
 
     for eager, exported in zip(talk(model), talk(loaded), strict=True):
         for one, other in zip(eager, exported, strict=True):

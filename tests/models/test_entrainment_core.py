@@ -87,7 +87,7 @@ def test_the_evidence_of_one_type_is_the_normal_density() -> None:
     state, forecast = core.predict(
         state, torch.tensor([1]), *core.coupling(gates, gates), torch.ones(1, 3), torch.tensor([2.0])
     )
-    expected = torch.distributions.Normal(forecast.mean[0, 0, 0], forecast.variance[0, 0, 0].sqrt()).log_prob(value)[0]  # type: ignore[no-untyped-call]
+    expected = torch.distributions.Normal(forecast.mean[0, 0, 0], forecast.variance[0, 0, 0].sqrt()).log_prob(value)[0]
 
     found = evidence(state, forecast, value, torch.tensor([[1.0, 1.0, 0.0]]))
     assert float(found.detach()) == pytest.approx(float(expected[:2].detach().sum()), abs=1e-5)

@@ -644,11 +644,11 @@ def test_a_damaged_memory_is_reported_and_not_used() -> None:
 
 def test_a_memory_that_cannot_be_read_is_reported_and_the_user_is_somebody_new() -> None:
     driver = Driver(TandemSettings(user_id="anna"))
-    told = driver.tell(SpeakerLoaded("anna", None, "'anna' in the table speakers is damaged"))
+    told = driver.tell(SpeakerLoaded("anna", None, error="'anna' in the table speakers is damaged"))
 
     assert errors(told) == ["speaker_not_loaded"]
     assert "begins as with somebody new" in driver.events("error")[0]["error"]["message"]
-    assert driver.tell(SpeakerLoaded("bob", None, "damaged")) == []
+    assert driver.tell(SpeakerLoaded("bob", None, error="damaged")) == []
     driver.speak_turn()
     driver.settle()
     assert driver.events("response.done")[0]["response"]["status"] == "completed"

@@ -43,16 +43,17 @@ def kalman(
     lexical: Array | None = None,
     heard: Array | None = None,
     usual: tuple[Array, float] | None = None,
+    calibrated: int = 0,
 ) -> Predicted:
     """Filter with couplings (N, 2) or (2,) per speaker.
 
     lexical (N, T, F) is what the text adds: W e_t unless given. heard replaces what is learnt from (free-running,
-    surrogates). usual gives a calibrated mean (N, F) of speaker 0 and its variance.
+    surrogates). usual gives the level (N, F) of speaker `calibrated`, whose voice was measured, and its variance.
     """
     world, values = dialogues.world, dialogues.values if heard is None else heard
     text = dialogues.embedding @ world.lexicon[2].T if lexical is None else lexical
     alpha, beta = (np.broadcast_to(one, (len(dialogues), 2)) for one in (alpha, beta))
-    state, covariance = _prior(world, len(dialogues), usual)
+    state, covariance = _prior(world, len(dialogues), usual, calibrated)
     noise = world.noise(dialogues.length)
     means, variances = np.empty_like(values), np.empty_like(values)
     for turn in range(values.shape[1]):
@@ -75,6 +76,7 @@ def bank(
     lexical: Array | None = None,
     heard: Array | None = None,
     usual: tuple[Array, float] | None = None,
+    calibrated: int = 0,
 ) -> Predicted:
     """The Bayes predictor when nobody says who is of which type: every pair's filter, weighted by how well it did."""
     world, values = dialogues.world, dialogues.values if heard is None else heard
@@ -87,6 +89,7 @@ def bank(
             lexical=lexical,
             heard=heard,
             usual=usual,
+            calibrated=calibrated,
         )
         for a, b in pairs
     ]
@@ -146,14 +149,14 @@ def _vertex(line: Array, top: int) -> float:
     return float(0.5 * (before - after) / (before - 2.0 * here + after))
 
 
-def _prior(world: World, count: int, usual: tuple[Array, float] | None) -> tuple[Array, Array]:
+def _prior(world: World, count: int, usual: tuple[Array, float] | None, calibrated: int) -> tuple[Array, Array]:
     """State (N, F, 4) and covariance (N, F, 4, 4) before the first turn."""
     state = np.zeros((count, len(NAMES), 4))
     covariance = np.zeros((count, len(NAMES), 4, 4))
     for speaker in (0, 1):
         spread = np.square(world.tau)
-        if speaker == 0 and usual is not None:
-            state[..., 0] = state[..., 2] = usual[0]
+        if speaker == calibrated and usual is not None:
+            state[..., speaker] = state[..., 2 + speaker] = usual[0]
             spread = np.asarray(usual[1])
         level, mu = speaker, 2 + speaker
         covariance[..., level, level] = spread + stationary(world)

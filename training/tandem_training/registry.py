@@ -23,6 +23,11 @@ RECIPES: Final[Mapping[str, Recipe]] = {
         "tandem_training.specs:Entrainment",
         "tandem_training.recipes.entrainment",
     ),
+    "entrainment-evaluation": Recipe(
+        "Put entrainment models through held-out simulated dialogues: report.html and report.json.",
+        "tandem_training.specs:EntrainmentEvaluation",
+        "tandem_training.recipes.entrainment_evaluation",
+    ),
     "normaliser-prior": Recipe(
         "Fit the normaliser's population prior to a table of turns, by type-II maximum likelihood.",
         "tandem_training.specs:NormaliserPrior",

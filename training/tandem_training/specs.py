@@ -41,6 +41,26 @@ class Entrainment(BaseModel):
     export: bool = Field(default=True, description="Write the checkpoint folder, with TorchScript.")
 
 
+class EntrainmentEvaluation(BaseModel):
+    """Spec of `entrainment-evaluation`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    models: dict[str, tuple[Path, ...]] = Field(
+        default={}, description="Name -> checkpoint folders, one per seed; the first is the model. None: the shipped."
+    )
+    ablations: dict[str, tuple[Path, ...]] = Field(
+        default={}, description="The same for models that lack something; the first lacks nothing."
+    )
+    world: str = Field(default="reference", description="Simulated world of the test dialogues.")
+    training: int = Field(default=2000, ge=50, description="Dialogues that baselines are fitted to.")
+    dialogues: int = Field(default=1000, ge=8, description="Test dialogues, of other speakers.")
+    turns: int = Field(default=40, ge=12, description="Turns of a dialogue.")
+    training_seed: int = Field(default=1, ge=0, description="Of the former.")
+    seed: int = Field(default=20_000, ge=0, description="Of the latter; training seeds of the models are refused.")
+    resamples: int = Field(default=1000, ge=100, description="Of the dialogues, for the intervals.")
+
+
 class NormaliserPrior(BaseModel):
     """Spec of `normaliser-prior`."""
 

@@ -117,7 +117,7 @@ class Trainee:
         surprise = -trace.evidence.sum() / targets.seen.sum()
         loss = pinball + surprise
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), _CLIP)
         self.optimiser.step()
         return {"loss": float(loss.detach()), "pinball": float(pinball.detach()), "nll": float(surprise.detach())}
