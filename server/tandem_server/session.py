@@ -16,7 +16,7 @@ from openai.types.realtime import InputAudioBufferAppendEvent, SessionUpdateEven
 
 from tandem_models.extract import Block, BlockFeatures, analyse
 from tandem_models.signal import SAMPLE_RATE
-from tandem_server.audio import AudioInput, check_age, decoded, levels, seconds_of
+from tandem_server.audio import check_age, decoded, seconds_of
 from tandem_server.contract import AudioFrame, SessionPreset, TandemModel, TandemSettings, parse_client_event, to_json
 from tandem_server.conversation import Conversation
 from tandem_server.conversation_events import (
@@ -29,7 +29,6 @@ from tandem_server.conversation_events import (
     Expired,
     Finalise,
     Forget,
-    FrameHeard,
     Hush,
     JudgeTurn,
     KeepSettings,
@@ -48,6 +47,7 @@ from tandem_server.conversation_events import (
     Think,
 )
 from tandem_server.deadlines import Deadlines
+from tandem_server.ears import Ears
 from tandem_server.equipment import Engines, Limits
 from tandem_server.errors import ClientError, EngineError, ProtocolViolation, first_cause
 from tandem_server.formats import AudioFormat
@@ -57,8 +57,7 @@ from tandem_server.keeping import Keeper, conversation_record
 from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
 from tandem_server.outgoing import Messages, Outgoing
 from tandem_server.pace import TokenBucket
-from tandem_server.stages.echo import EchoRemover
-from tandem_server.stages.protocols import RecogniserStream, VoiceActivity
+from tandem_server.stages.protocols import RecogniserStream
 from tandem_server.telemetry import Log
 from tandem_server.thinking import think
 from tandem_server.utterance import SpokenReply
@@ -99,9 +98,7 @@ class Session:
         self._conversation = Conversation(session_id, engines.agent, **names, tandem=tandem, plan=engines.plan)
         if preset is not None:  # before anybody listens: session.created tells of it
             self._conversation.handle(ClientSent(SessionUpdateEvent(type="session.update", session=preset)), 0.0)
-        self._audio = AudioInput()
         self._audio_pace = TokenBucket(limits.audio_rate, limits.audio_burst)
-        self._echo = EchoRemover()
         self._outgoing = Outgoing()
         self._turns: dict[int, HeardTurn] = {}
         self._replies: dict[int, SpokenReply] = {}
@@ -117,7 +114,7 @@ class Session:
         self._mistakes = 0
         self._group: asyncio.TaskGroup
         self._stream: RecogniserStream
-        self._detector: VoiceActivity
+        self._ears: Ears
 
     async def run(self) -> None:
         """Until the client leaves. Raises ProtocolViolation, ClientTooSlowError or TimeoutError when it has to go, and
@@ -127,8 +124,9 @@ class Session:
         async with AsyncExitStack() as stack:
             await self._keeper.begin(conversation_record(self._id, session, names, version))
             stack.push_async_callback(self._keeper.end)
-            self._detector = await engines.detector()
-            stack.callback(engines.vad.release, self._detector)
+            detector = await engines.detector()
+            stack.callback(engines.vad.release, detector)
+            self._ears = Ears(detector)
             self._stream = await engines.stream(self._partial)
             stack.push_async_callback(engines.give_back, self._stream)
             stack.callback(self._let_go)
@@ -143,7 +141,7 @@ class Session:
         """Drop the audio now: a session refers to itself in circles, so the rest of it waits for the collector."""
         self._turns.clear()
         self._replies.clear()
-        self._audio, self._echo = AudioInput(), EchoRemover()
+        self._ears.forget()
 
     async def _converse(self) -> None:
         cause: Exception | None = None
@@ -218,18 +216,13 @@ class Session:
     async def _hear(self, data: bytes, audio_format: AudioFormat = "audio/pcm") -> None:
         waits = self._audio_pace.wait(seconds_of(data, audio_format), time.monotonic())
         check_age(waits, self._limits.audio_age)
-        for number, frame in enumerate(self._audio.frames(data, audio_format)):
+        for number, frame in enumerate(self._ears.input.frames(data, audio_format)):
             self._last_audio = time.monotonic()
-            begin, end = self._audio.heard - len(frame), self._audio.heard
-            heard = self._echo.hear(frame)
-            hearing = self._conversation.session["tandem"]["echo"] == "hear"
-            audio = frame if hearing else heard.audio
-            probability = self._detector.probability(audio)
-            measured = frame if hearing else self._audio.measure(heard.measurable)
+            news, measured = self._ears.hear(frame, raw=self._conversation.session["tandem"]["echo"] == "hear")
             for turn in self._turns.values():
                 if turn.open:
-                    self._analyse(turn, turn.feed(begin, frame, measured))
-            self._tell(FrameHeard(end, probability, levels(audio), heard.echo, heard.alone))
+                    self._analyse(turn, turn.feed(news.end - len(frame), frame, measured))
+            self._tell(news)
             self._engines.meter.heard(len(frame))
             wait = self._audio_pace.take(len(frame) / SAMPLE_RATE, self._last_audio)
             if wait or number % SLICE == SLICE - 1:
@@ -298,22 +291,22 @@ class Session:
                 pass
             case Send() | SendAudio():
                 if isinstance(effect, SendAudio):
-                    self._echo.loudspeaker.play(effect.pcm)
+                    self._ears.echo.loudspeaker.play(effect.pcm)
                 for event_id, message in self._messages.of(effect):
                     self._outgoing.put(event_id, message)
             case Hush():
-                self._echo.loudspeaker.stop()
+                self._ears.echo.loudspeaker.stop()
             case Listen():
                 self._begin_turn(effect)
             case ListenOn():
                 turn = self._turns[effect.turn]
-                turn.resume(effect.at, *self._audio.since(effect.at))
+                turn.resume(effect.at, *self._ears.input.since(effect.at))
             case Finalise():
                 turn = self._turns[effect.turn]
                 pause = turn.pause(effect.generation)
                 self._spawn(self._finalise(turn, pause)).add_done_callback(lambda _: pause.drop())
             case JudgeTurn():
-                self._judging.ask(effect, self._audio)
+                self._judging.ask(effect, self._ears.input)
             case Forget():
                 self._forget(effect.turn)
             case Think():
@@ -349,12 +342,12 @@ class Session:
 
     # Hearing ----------------------------------------------------------------------------------------------------
     def _begin_turn(self, effect: Listen) -> None:
-        start, audio = self._audio.since(effect.start)
+        start, audio = self._ears.input.since(effect.start)
         for other in self._turns.values():
             other.open = False
         turn = HeardTurn.begin(effect.turn, start, self._stream, self._conversation.pitch_range)
         self._turns[effect.turn] = turn
-        self._analyse(turn, turn.feed(start, audio, self._audio.measured_since(start)))
+        self._analyse(turn, turn.feed(start, audio, self._ears.input.measured_since(start)))
 
     def _analyse(self, turn: HeardTurn, blocks: list[Block]) -> None:
         for block in blocks:
