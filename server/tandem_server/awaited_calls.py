@@ -22,11 +22,13 @@ class AwaitedCalls:
         self._open: dict[str, str] = {}
         """Call id -> the function's name"""
         self._armed = False
+        self._left = False
+        """There is nobody any more who could bring a result"""
 
     def made(self, calls: Sequence[CallItem]) -> list[Effect]:
         """A reply has called them."""
         self._open |= {one.call.call_id: one.call.name for one in calls}
-        return self._arm() if calls else []
+        return self._arm() if calls and not self._left else []
 
     def answered(self, call_id: str) -> list[Effect]:
         """A result has come; what the client does next, ask for a reply or give another result, may take as long."""
@@ -34,10 +36,12 @@ class AwaitedCalls:
 
     def replying(self) -> list[Effect]:
         """A reply begins: with all results, nothing is waited for any more."""
-        if self._open or not self._armed:
-            return []
-        self._armed = False
-        return [Disarm(DEADLINE)]
+        return [] if self._open else self._disarm()
+
+    def leave(self) -> list[Effect]:
+        """The client is gone."""
+        self._left = True
+        return self._disarm()
 
     def expired(self) -> list[Effect]:
         """Tell the client which results have not come."""
@@ -56,3 +60,7 @@ class AwaitedCalls:
     def _arm(self) -> list[Effect]:
         self._armed = True
         return [Arm(DEADLINE, CALL_DEADLINE)]
+
+    def _disarm(self) -> list[Effect]:
+        armed, self._armed = self._armed, False
+        return [Disarm(DEADLINE)] if armed else []

@@ -269,7 +269,7 @@ class Speaking:
     def leave(self) -> list[Effect]:
         """Nobody listens any more: stop, and begin nothing."""
         self._deferred = None
-        return self.drop_draft() + self.cancel("client_cancelled")
+        return self.awaited.leave() + self.drop_draft() + self.cancel("client_cancelled")
 
     def outside(self, item_id: str) -> Item | None:
         """What the last reply says, if it is this item and not one of the conversation."""
