@@ -176,6 +176,17 @@ def test_a_job_is_resumed_with_what_it_was_begun_with(tmp_path: Path) -> None:
     assert not (tmp_path / "exit.json").exists()
 
 
+def test_a_job_is_resumed_though_its_spec_has_got_a_field_since(tmp_path: Path) -> None:
+    job = Job.begin(tmp_path, "r", SPEC)
+    old = {key: value for key, value in SPEC.model_dump(mode="json").items() if key != "min_speakers"}
+    job.write("job.json", {"recipe": "r", "spec": old})
+
+    assert Job.resume(tmp_path, "r", SPEC).folder == tmp_path
+    job.write("job.json", {"recipe": "r", "spec": {"turns": 1}})
+    with pytest.raises(JobError, match="was begun with another recipe or spec"):
+        Job.resume(tmp_path, "r", SPEC)
+
+
 def test_every_item_comes_once_an_epoch_among_others_of_its_length() -> None:
     lengths = [100 * (1 + place % 5) for place in range(40)]
     epoch = [batches(lengths, 8, 3, step) for step in range(1, 6)]

@@ -45,9 +45,13 @@ class Job:
         """Go on with a job that was stopped or killed. Raises JobError if it was begun with another recipe or spec."""
         try:
             begun = json.loads((folder / "job.json").read_text("utf-8"))
+            # Read anew, since the spec may have got fields with a default since.
+            same = begun["recipe"] == recipe and type(spec).model_validate(begun["spec"]) == spec
         except OSError as error:
             raise JobError(f"{folder} holds no job to resume; leave --resume out to begin one") from error
-        if begun != {"recipe": recipe, "spec": spec.model_dump(mode="json")}:
+        except (ValueError, KeyError, TypeError):
+            same = False
+        if not same:
             raise JobError(f"{folder} was begun with another recipe or spec (its job.json); resume with that one")
         (folder / "exit.json").unlink(missing_ok=True)
         return cls(folder)
