@@ -21,7 +21,7 @@ from tandem_training.simulate import WORLDS
 from tandem_training.specs import EntrainmentEvaluation
 from tandem_training.svg import bars, lines
 
-from ..models.planted import plant
+from ..models.planted_core import plant
 
 SMALL: dict[str, Any] = {"training": 60, "dialogues": 40, "turns": 24, "resamples": 100}
 
