@@ -42,10 +42,11 @@ class MemoryStore:
         created_at = turn.created_at or (datetime.now(UTC) if before is None else before.created_at)
         self._turns[turn.id] = replace(turn, created_at=created_at)
 
-    async def turns(self, conversation_id: str) -> list[TurnRecord]:
+    async def turns(self, conversation_id: str, after: int = -1, limit: int | None = None) -> list[TurnRecord]:
         self._require_open()
-        mine = [turn for turn in self._turns.values() if turn.conversation_id == conversation_id]
-        return sorted(mine, key=lambda turn: turn.index)
+        turns = self._turns.values()
+        mine = [turn for turn in turns if turn.conversation_id == conversation_id and turn.index > after]
+        return sorted(mine, key=lambda turn: turn.index)[:limit]
 
     async def conversation(self, conversation_id: str) -> ConversationRecord | None:
         self._require_open()

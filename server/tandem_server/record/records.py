@@ -117,8 +117,8 @@ class TurnStore(Protocol):
     async def record_turn(self, turn: TurnRecord) -> None:
         """Returns when the turn is safe from a crash of this process. The same id again replaces the turn."""
 
-    async def turns(self, conversation_id: str) -> list[TurnRecord]:
-        """In order; empty for a conversation that is not known."""
+    async def turns(self, conversation_id: str, after: int = -1, limit: int | None = None) -> list[TurnRecord]:
+        """In order, those whose index is above `after`, at most `limit`; empty for a conversation that is not known."""
 
     async def conversation(self, conversation_id: str) -> ConversationRecord | None: ...
 

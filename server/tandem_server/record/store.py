@@ -118,9 +118,14 @@ class Store:
 
         await self._write(work)
 
-    async def turns(self, conversation_id: str) -> list[TurnRecord]:
-        query = select(Turn.id).where(Turn.conversation_id == conversation_id).order_by(Turn.index)
-        return [turn async for turn in self._each(Turn, query, rows.turn_record, _refuse)]
+    async def turns(self, conversation_id: str, after: int = -1, limit: int | None = None) -> list[TurnRecord]:
+        query = select(Turn.id).where(Turn.conversation_id == conversation_id, Turn.index > after).order_by(Turn.index)
+        found: list[TurnRecord] = []
+        async for turn in self._each(Turn, query, rows.turn_record, _refuse):
+            found.append(turn)
+            if len(found) == limit:
+                break
+        return found
 
     async def conversation(self, conversation_id: str) -> ConversationRecord | None:
         return await self._one(Conversation, conversation_id, rows.conversation_record)

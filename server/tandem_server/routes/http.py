@@ -41,12 +41,18 @@ def http_routes(engines: Callable[[], Engines], notes: Callable[[], list[str]]) 
         return {"object": "list", "data": data, **ends, "has_more": len(found) > limit, **lost}
 
     @router.get("/v1/conversations/{conversation_id}", summary="One conversation with its turns")
-    async def conversation(conversation_id: Annotated[str, Path(max_length=128)]) -> Json:
+    async def conversation(
+        conversation_id: Annotated[str, Path(max_length=128)],
+        limit: Annotated[int, Query(ge=1, le=500, description="Of turns")] = 100,
+        after: Annotated[int, Query(ge=-1, description="`index` of the last turn that was seen")] = -1,
+    ) -> Json:
         store = engines().store
         record = await store.conversation(conversation_id)
         if record is None:
             raise HTTPException(404, f"there is no conversation {conversation_id!r}")
-        return {**_conversation(record), "turns": [_turn(turn) for turn in await store.turns(conversation_id)]}
+        turns = await store.turns(conversation_id, after, limit + 1)
+        shown = {"turns": [_turn(turn) for turn in turns[:limit]], "has_more": len(turns) > limit}
+        return {**_conversation(record), **shown}
 
     return router
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,14 @@ from ...e2e.serving import FAKES, Served, eventually, serving
 from ...e2e.talking import calling
 from .raw import ask
 
+IN_USE = {**FAKES, "turn": "silence, words and melody"}
 SECRET = "this file is outside the page"
 
 
 def test_engines_are_named(local_server: Served) -> None:
     engines = local_server.get("/v1/engines").json()
 
-    assert engines == {**FAKES, "notes": []}
+    assert engines == {**IN_USE, "notes": []}
 
 
 def test_strategies_are_those_there_are(local_server: Served) -> None:
@@ -43,7 +45,6 @@ def test_strategies_are_those_there_are(local_server: Served) -> None:
 @pytest.fixture(scope="module")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A server where five conversations took place, and their ids, oldest first."""
-    import asyncio
 
     async def call() -> str:
         async with calling(served.realtime) as caller:
@@ -62,6 +63,21 @@ def test_conversations_come_newest_first(five: tuple[Served, list[str]]) -> None
 
     assert [one["id"] for one in listed["data"]] == ids[::-1]
     assert (listed["first_id"], listed["last_id"], listed["has_more"]) == (ids[-1], ids[0], False)
+
+
+def test_turns_of_a_long_conversation_come_in_pages(local_server: Served) -> None:
+    async def talk() -> str:
+        async with calling(local_server.realtime) as caller:
+            for text in ("one", "two", "three"):
+                await caller.type(text)
+            return str(caller.events[0]["session"]["id"])
+
+    path = f"/v1/conversations/{asyncio.run(talk())}"
+    first = local_server.get(f"{path}?limit=2").json()
+    rest = local_server.get(f"{path}?limit=2&after={first['turns'][-1]['index']}").json()
+    assert ([turn["text"] for turn in first["turns"]], first["has_more"]) == (["one", "two"], True)
+    assert ([turn["text"] for turn in rest["turns"]], rest["has_more"]) == (["three"], False)
+    assert local_server.get(f"{path}?limit=0").status_code == 422
 
 
 def test_a_conversation_has_a_report_as_page_json_and_tables(five: tuple[Served, list[str]]) -> None:
@@ -106,7 +122,7 @@ def test_one_conversation_comes_with_its_turns(five: tuple[Served, list[str]]) -
     one = served.get(f"/v1/conversations/{ids[2]}").json()
 
     assert one["object"] == "conversation"
-    assert one["engines"] == FAKES
+    assert one["engines"] == IN_USE
     assert one["extractor_version"] == EXTRACTOR_VERSION
     assert [(turn["role"], turn["text"]) for turn in one["turns"]] == [("user", "hello")]
 
