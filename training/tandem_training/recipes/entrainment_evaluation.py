@@ -153,7 +153,10 @@ def certify(folder: Path, original: Path, report: Mapping[str, Any]) -> None:
         "L1 with a shuffled partner, less with the real one [95 %]": _spread(detail["partner"]),
     }
     if listening["share"] is not None:
-        figures["entrainment share [95 %]"] = _spread(listening["share"])
+        figures["entrainment share, mean of the seeds [95 %]"] = _spread(listening["share"])
+        figures["entrainment share, each seed, this one first"] = ", ".join(
+            f"{one:.3f}" for one in report["seeds"][model]
+        )
     card = replace(found.card, figures={**found.card.figures, **figures})
     exported: dict[Format, bytes] = {kind: found.read(name) for kind, name in FILES.items() if name in found.sha256}
     save(folder, found.model, found.config(EntrainmentConfig), card, weights=found.weights(), exported=exported)
