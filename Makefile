@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 JOBS   ?= 2
+PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help serve talk test check node-clients format bench clean
@@ -47,10 +48,10 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	@echo "Installing Tandem into $(VENV) (once, about a minute) ..."
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "Installing Tandem into $(VENV) (once, a few minutes) ..."
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable .
 	@touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --editable '.[test]'
 	@touch $@
