@@ -29,8 +29,8 @@ BOUND_MB: Final = 16.0
 MARKS: Final = 10
 WALKS: Final = 5
 """Between two looks at how many events there were"""
-LATE_FILES: Final = 4
-"""That a pool of database connections may open late"""
+LATE_FILES: Final = 12
+"""That a pool of five database connections may open late: each has the database, its log and their index"""
 
 
 @dataclass(frozen=True, slots=True)
