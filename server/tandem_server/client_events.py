@@ -81,7 +81,7 @@ class ClientEvents:
 
     def _new_user(self) -> list[Effect]:
         """Nothing that was kept of another is true of this one."""
-        self.shared.speaker, self.shared.speaker_range = Normaliser.new(), SpeakerRange()
+        self.shared.meet(Normaliser.new(), SpeakerRange())
         return assigning.load(self.shared)
 
     def _voice(self, update: Update) -> str | None:

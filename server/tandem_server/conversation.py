@@ -53,7 +53,7 @@ from tandem_server.listening import Listening
 from tandem_server.settings import default_session, derived, echo
 from tandem_server.shared_state import AgentVoice, SharedState
 from tandem_server.speaking import Speaking
-from tandem_server.stages.entrain import UNHEARD
+from tandem_server.stages.entrain import UNKNOWN
 from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused, UserTookBack, UserWentOn
 
 
@@ -221,7 +221,7 @@ class Conversation:
     def _speaker_loaded(self, news: SpeakerLoaded) -> list[Effect]:
         shared = self._shared
         assigned = assigning.assign(shared, news.user_id, news.earlier)
-        heard = any(scores != UNHEARD for scores in shared.history.user)
+        heard = any(scores.level != UNKNOWN for scores in shared.history.user)
         if news.user_id != shared.settings.tandem.user_id:
             return assigned
         if news.error is not None:
@@ -235,7 +235,7 @@ class Conversation:
             )
         except ValueError as error:
             return [*assigned, shared.error(_as_new(news.user_id, str(error)), "speaker_not_loaded")]
-        shared.speaker, shared.speaker_range = speaker, speaker_range
+        shared.meet(speaker, speaker_range)
         return assigned
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from openai.types.realtime import ConversationItemAdded, ConversationItemDone, RealtimeError, RealtimeErrorEvent
@@ -69,6 +69,11 @@ class SharedState:
     _items: int = 0
     _calls: int = 0
     _turns: int = 0
+
+    def meet(self, speaker: Normaliser, speaker_range: SpeakerRange) -> None:
+        """This is the user who will speak."""
+        self.speaker, self.speaker_range = speaker, speaker_range
+        self.history = replace(self.history, speaker=speaker)
 
     @property
     def session_id(self) -> str:

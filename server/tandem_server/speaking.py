@@ -39,7 +39,7 @@ from tandem_server.live_reply import (
 )
 from tandem_server.recorded_replies import RecordedReplies
 from tandem_server.shared_state import SharedState
-from tandem_server.stages.entrain import Scores
+from tandem_server.stages.entrain import Scores, Spoken
 from tandem_server.stages.protocols import Message
 from tandem_server.usage import of_input
 from tandem_server.user_turn import UserFinished, UserPaused
@@ -377,7 +377,8 @@ class Speaking:
         if live.measured is not None and live.measured.measured is not None:
             measured = live.measured.measured
             realised = self._shared.voice.normaliser.z(measured.prosody)
-            self._shared.history = self._shared.history.said(realised)
+            spoken = Spoken(measured.prosody, live.item.heard_text or "", measured.weight)
+            self._shared.history = self._shared.history.said(realised, spoken)
             effects.append(live.manner.realised(measured, realised, live.measured.limits))
         effects += live.output.close(status)
         if realised is not None:
