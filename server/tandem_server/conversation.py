@@ -50,6 +50,7 @@ from tandem_server.idling import Idling
 from tandem_server.interruptions import Interruptions
 from tandem_server.item_events import ItemEvents
 from tandem_server.listening import Listening
+from tandem_server.predictor_events import PredictorLoaded
 from tandem_server.settings import default_session, derived, echo
 from tandem_server.shared_state import AgentVoice, SharedState
 from tandem_server.speaking import Speaking
@@ -104,7 +105,7 @@ class Conversation:
     def start(self) -> list[Effect]:
         """What the client is told first."""
         shared = self._shared
-        return [Send(self.greeting()), *assigning.load(shared), *assigning.donor_wanted(shared)]
+        return [Send(self.greeting()), *assigning.load(shared), *assigning.needed(shared)]
 
     def greeting(self) -> SessionCreatedEvent:
         """`session.created`: what every connection begins with, a resumed one too."""
@@ -164,6 +165,8 @@ class Conversation:
                 return self._speaker_loaded(news)
             case DonorLoaded():
                 return assigning.donor_loaded(self._shared, news)
+            case PredictorLoaded():
+                return assigning.predictor_loaded(self._shared, news)
             case Expired():
                 kind, _, number = news.deadline.partition(":")
                 if kind == "turn":

@@ -338,7 +338,7 @@ class Speaking:
         draft, self._draft = self._draft, None
         wanted = draft.wish if draft is not None else wish(shared, settings, shared.history, request.context)
         if not settings.text_only:
-            live.target, live.asked = wanted.target, wanted.asked
+            live.aimed, live.words_known = wanted.aimed, wanted.words_known
         if draft is None and request.say is not None:
             return self.text_came(number, request.say) + self.text_ended(number)
         items = shared.items.all() if request.context is None else request.context
@@ -383,7 +383,7 @@ class Speaking:
         effects += live.output.close(status)
         if realised is not None:
             self._exchanges += 1
-            effects.append(live.manner.entrainment(self._exchanges, live.target, realised))
+            effects.append(live.manner.entrainment(self._exchanges, live.aimed, realised))
         kept = self._recorded.add(record(live, self._shared, status, realised))
         return [*effects, kept, self._patience(live.number)]
 

@@ -101,6 +101,17 @@ class Prediction:
     """It is a target that has passed the guards before: neither strength nor bending towards a limit is due again"""
 
 
+@dataclass(frozen=True, slots=True)
+class Aimed:
+    """How a reply is to be spoken."""
+
+    target: Scores
+    asked: Prosody
+    """The target in physical units"""
+    spread: Scores = UNKNOWN
+    """How unsure the strategy is of what it wanted (z)"""
+
+
 Strategy = Callable[[History, str], Prediction]
 """(history, text about to be spoken) -> where each feature should be. A pure function: replies are prepared in advance
 from what may turn out not to have been said."""

@@ -54,7 +54,7 @@ class Overdone:
 
 
 LOOPS: dict[str, Strategy] = {
-    **{name: one for name, (one, _) in STRATEGIES.items()},
+    **{name: one for name, (one, _) in STRATEGIES.items()},  # neural is replaced by the trained one
     "neural": Carried(EntrainmentPredictor(load(SHIPPED), AGENT.normaliser)),
     "learned gone wrong": Carried(Overdone()),
 }
