@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -26,6 +26,10 @@ from tandem_server.stages.entrain import UNKNOWN, Prediction, Side, Spoken
 
 SPEAKERS: Final[tuple[Side, Side]] = ("agent", "user")
 """The model's speakers 0 and 1"""
+
+FARTHEST: Final = 1.5
+"""Root mean square of a user's population z over the features. One in fifty people of the prior's is further out; of
+somebody far out in everything, as a tone or a broken microphone is, the model concludes that the agent avoids them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class EntrainmentPredictor:
         self._numbers = numbered(config.vocabulary)
         self._spread_known = config.core
         prior = agent.prior
+        self._population = Normaliser.new(prior)
         self._centre = torch.tensor([[belief.m for belief in prior]], dtype=torch.float64)
         within = [math.sqrt(belief.b / (belief.a - 1.0)) for belief in prior]
         self._within = torch.tensor([within], dtype=torch.float64)
@@ -71,6 +76,8 @@ class EntrainmentPredictor:
     def learn(self, state: Talked, side: Side, spoken: Spoken) -> Talked:
         """As the protocol says."""
         speaker = SPEAKERS.index(side)
+        if side == "user":
+            spoken = replace(spoken, prosody=self._plausible(spoken.prosody))
         mine, values = state.known[speaker], spoken.prosody.values
         seen = torch.tensor([[float(value is not None) for value in values]])
         value = (_numbers(values).double() - self._centre) / self._within * seen
@@ -96,6 +103,15 @@ class EntrainmentPredictor:
         wanted = Prosody(tuple(one if at in state.heard else None for at, one in enumerate(median[0].tolist())))
         spread = tuple(one * scale for one, scale in zip(doubt, self._scale, strict=True))
         return Prediction(self._agent.z(wanted), spread if self._spread_known else UNKNOWN)
+
+    def _plausible(self, prosody: Prosody) -> Prosody:
+        """As it is, or as far out as FARTHEST in the same direction."""
+        z = self._population.z(prosody)
+        known = [one for one in z if one is not None]
+        far = math.sqrt(sum(one * one for one in known) / len(known)) if known else 0.0
+        if far <= FARTHEST:
+            return prosody
+        return self._population.inverse([None if one is None else one * FARTHEST / far for one in z])
 
     def _doubt(self, sd: Tensor, length: Tensor) -> Tensor:
         """(1, F) sd of the expected level: what is left of the prediction's variance without the turn's own."""

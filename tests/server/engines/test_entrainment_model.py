@@ -45,7 +45,7 @@ def dialogue(vocabulary: int) -> Talk:
     """The user begins; values with gaps, sentences of 1 to 6 words, some of them unknown; the agent speaks itself."""
     random = np.random.default_rng(5)
     speaker = np.tile([USER, AGENT], TURNS // 2)[None]
-    value = 1.0 + random.normal(size=(1, TURNS, len(NAMES)))
+    value = 0.5 + 0.8 * random.normal(size=(1, TURNS, len(NAMES)))  # people, not beyond FARTHEST
     value[random.random(value.shape) < 0.15] = math.nan
     value[speaker == AGENT] = math.nan
     length = random.integers(1, 7, size=(1, TURNS))
@@ -133,6 +133,12 @@ def test_it_has_no_opinion_on_what_was_not_heard_of_the_user(predictor: Entrainm
     assert None not in predictor.predict(missed, "it was").z
     typed = predictor.learn(heard, "user", Spoken(MISSING, "it was"))
     assert predictor.predict(typed, "it was").z == nothing
+
+
+def test_a_user_who_is_far_out_in_everything_is_not_avoided(predictor: EntrainmentPredictor) -> None:
+    """As synthetic sounds are; six within-speaker sd, where the model alone turns away."""
+    high, low = (predictor.predict(told(predictor, level), "it was").z for level in (6.0, -6.0))
+    assert min(differences(high, low)) > 0.0
 
 
 def test_a_state_is_not_changed_by_going_on_from_it(predictor: EntrainmentPredictor) -> None:
