@@ -82,7 +82,8 @@ def serve(
     strategy: Annotated[
         str | None,
         typer.Option(
-            envvar="TANDEM_STRATEGY", help="How a session's voice entrains at first: match, rule, anti, yoked, neutral."
+            envvar="TANDEM_STRATEGY",
+            help="How a session's voice entrains at first: match, rule, neural, anti, yoked, neutral.",
         ),
     ] = None,
     strength: Annotated[
@@ -145,7 +146,7 @@ def talk(
     token: Token = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help="How it entrains: neutral, match, rule, anti, yoked. Default: the server's."),
+        typer.Option(help="How it entrains: neutral, match, rule, neural, anti, yoked. Default: the server's."),
     ] = None,
     strength: Annotated[
         float | None, typer.Option(help="How far: 0 is neutral, 1 the whole way, at most 1.5. Default: the server's.")

@@ -28,6 +28,7 @@ from tandem_models.realise import voice_range
 from tandem_server import contract
 from tandem_server.config import Config, load
 from tandem_server.engines.fakes import FakeVoiceActivity
+from tandem_server.engines.learned import LearnedStrategy
 from tandem_server.engines.recognisers import make_recogniser
 from tandem_server.engines.responders import make_responder
 from tandem_server.engines.silero import Silero
@@ -98,7 +99,12 @@ async def make_engines(config: Config) -> Engines:
     vad: VoiceActivityEngine = Silero() if config.vad == "silero" else FakeVoiceActivity()
     turn_model, workers = make_turn_model(config.turn_model, config.models_dir), Workers(config.workers)
     judges = [turn_model] if turn_model else []
-    begun = (_warm(vad), recogniser.start(), voice.start(), workers.start(), *(one.start() for one in judges))
+    agent = AgentVoice.of(voice.calibration)
+    learner = LearnedStrategy(agent.normaliser)
+    begun = [_warm(vad), recogniser.start(), voice.start(), workers.start(), *(one.start() for one in judges)]
+    conditions = plan.conditions.values() if plan else ()
+    if config.strategy == "neural" or any(one.strategy == "neural" for one in conditions):
+        begun.append(learner.start())  # a server that is to speak so does not start without it
     opened, *started = await asyncio.gather(open_store(config.database), *begun, return_exceptions=True)
     failures = [result for result in (opened, *started) if isinstance(result, BaseException)]
     store = None if isinstance(opened, BaseException) else opened
@@ -108,12 +114,11 @@ async def make_engines(config: Config) -> Engines:
         await asyncio.gather(*closing, *([store.close()] if store else []), return_exceptions=True)
         raise failures[0]
     normal = voice.calibration.mean
-    agent = AgentVoice.of(voice.calibration)
     agent = AgentVoice(agent.normaliser, reach_of(agent.normaliser, normal))
     pitch = normal["pitch_mean"]
     heard_in = UNKNOWN_RANGE if pitch is None else voice_range(pitch)
     made = Engines(vad, recogniser, responder, voice, agent, heard_in, workers, store, software_version(), plan=plan)
-    return replace(made, turn_model=turn_model)
+    return replace(made, turn_model=turn_model, learner=learner)
 
 
 def read_plan(path: Path) -> Plan:
@@ -198,12 +203,15 @@ def create_app(config: Config, page: Path | None = None, log: Log | None = None)
 
 def notes(engines: Engines) -> list[str]:
     """What a person should know about the engines in use."""
+    found = []
     if engines.recogniser.name.startswith("pocketsphinx"):
-        return [
+        found.append(
             "Speech recognition is PocketSphinx: it always runs, but mishears four words in ten. For a better one: "
             "tandem models fetch vosk-model-small-en-us-0.15"
-        ]
-    return []
+        )
+    if engines.learner is not None and (fault := engines.learner.fault()):
+        found.append(fault)
+    return found
 
 
 class Server(uvicorn.Server):

@@ -1,7 +1,8 @@
-"""What decides a session's strategy besides its client: the experiment's plan, and the donor of `yoked`. Pure."""
+"""What decides a session's strategy besides its client: the experiment's plan, and what strategies need. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from openai.types.realtime import SessionUpdatedEvent
@@ -9,6 +10,7 @@ from openai.types.realtime import SessionUpdatedEvent
 from tandem_server.conversation_events import DonorLoaded, Effect, KeepSettings, LoadDonor, LoadSpeaker, Send
 from tandem_server.errors import ClientError
 from tandem_server.experiment import DECIDED
+from tandem_server.predictor_events import LoadPredictor, PredictorLoaded
 from tandem_server.settings import Settings, Wire, derived, echo
 from tandem_server.shared_state import SharedState
 
@@ -41,6 +43,29 @@ def donor_wanted(shared: SharedState) -> list[Effect]:
     return [LoadDonor(tandem.donor, tandem.user_id, tandem.seed)]
 
 
+def needed(shared: SharedState) -> list[Effect]:
+    """What the strategy in force cannot do without."""
+    untaught = shared.settings.tandem.strategy == "neural" and shared.learned is None
+    return [*donor_wanted(shared), *([LoadPredictor()] if untaught else [])]
+
+
+def predictor_loaded(shared: SharedState, news: PredictorLoaded) -> list[Effect]:
+    """`neural` is there; if it cannot be, the session goes on as `neutral`, which is what it would be, and says so."""
+    shared.learned = news.learned or shared.learned
+    if shared.learned is not None or shared.settings.tandem.strategy != "neural":
+        return []
+    error = shared.error(f"{news.error}; this session is neutral now", "strategy_not_available")
+    return [error, *_decide(shared, {"strategy": "neutral"})]
+
+
+def _decide(shared: SharedState, decided: Mapping[str, object]) -> list[Effect]:
+    """Change the session in place of its client."""
+    shared.session = {**shared.session, "tandem": {**shared.session["tandem"], **decided}}
+    shared.settings = derived(shared.session)
+    updated = SessionUpdatedEvent(type="session.updated", event_id=shared.event_id(), session=echo(shared.session))
+    return [Send(updated), KeepSettings()]
+
+
 def donor_loaded(shared: SharedState, news: DonorLoaded) -> list[Effect]:
     """The donor is there, or there is none: then the voice stays at its normal, and the client is told."""
     if news.donor is None:
@@ -55,7 +80,4 @@ def assign(shared: SharedState, user_id: str, earlier: int) -> list[Effect]:
     if shared.plan is None or user_id != shared.settings.tandem.user_id:
         return []
     decided = shared.plan.settings(shared.plan.assign(user_id, earlier))
-    shared.session = {**shared.session, "tandem": {**shared.session["tandem"], **decided}}
-    shared.settings = derived(shared.session)
-    updated = SessionUpdatedEvent(type="session.updated", event_id=shared.event_id(), session=echo(shared.session))
-    return [Send(updated), KeepSettings(), *donor_wanted(shared)]
+    return [*_decide(shared, decided), *needed(shared)]

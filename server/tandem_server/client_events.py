@@ -76,12 +76,12 @@ class ClientEvents:
             raise ClientError("user_id cannot change once the user has spoken", param="session.tandem.user_id")
         shared.session, shared.settings, shared.voice_asked = session, settings, voice
         updated = SessionUpdatedEvent(type="session.updated", event_id=shared.event_id(), session=echo(session))
-        donor = assigning.donor_wanted(shared)
-        return [Send(updated), KeepSettings(), *(self._new_user() if new_user else []), *donor]
+        needed = assigning.needed(shared)
+        return [Send(updated), KeepSettings(), *(self._new_user() if new_user else []), *needed]
 
     def _new_user(self) -> list[Effect]:
         """Nothing that was kept of another is true of this one."""
-        self.shared.speaker, self.shared.speaker_range = Normaliser.new(), SpeakerRange()
+        self.shared.meet(Normaliser.new(), SpeakerRange())
         return assigning.load(self.shared)
 
     def _voice(self, update: Update) -> str | None:

@@ -75,7 +75,7 @@ _CLIENT_EVENT: Final[TypeAdapter[ClientEvent]] = TypeAdapter(ClientEvent)
 
 SessionPreset = session_update_event.Session
 """The settings of a session as a client sends them"""
-StrategyName = Literal["neutral", "match", "rule", "anti", "yoked"]
+StrategyName = Literal["neutral", "match", "rule", "neural", "anti", "yoked"]
 FeatureValues = dict[str, float | None]
 """Feature name -> value; null is missing."""
 
@@ -173,6 +173,8 @@ class AgentTargetEvent(TandemModel):
     strategy: StrategyName
     features: FeatureValues
     z: FeatureValues
+    spread: FeatureValues = Field(default_factory=dict)
+    """How unsure the strategy is of what it wants (standard deviation, z); null where it cannot tell"""
 
 
 class AgentRealisedEvent(TandemModel):

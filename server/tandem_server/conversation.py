@@ -50,10 +50,11 @@ from tandem_server.idling import Idling
 from tandem_server.interruptions import Interruptions
 from tandem_server.item_events import ItemEvents
 from tandem_server.listening import Listening
+from tandem_server.predictor_events import PredictorLoaded
 from tandem_server.settings import default_session, derived, echo
 from tandem_server.shared_state import AgentVoice, SharedState
 from tandem_server.speaking import Speaking
-from tandem_server.stages.entrain import UNHEARD
+from tandem_server.stages.entrain import UNKNOWN
 from tandem_server.user_turn import Notice, UserBegan, UserFinished, UserPaused, UserTookBack, UserWentOn
 
 
@@ -104,7 +105,7 @@ class Conversation:
     def start(self) -> list[Effect]:
         """What the client is told first."""
         shared = self._shared
-        return [Send(self.greeting()), *assigning.load(shared), *assigning.donor_wanted(shared)]
+        return [Send(self.greeting()), *assigning.load(shared), *assigning.needed(shared)]
 
     def greeting(self) -> SessionCreatedEvent:
         """`session.created`: what every connection begins with, a resumed one too."""
@@ -164,6 +165,8 @@ class Conversation:
                 return self._speaker_loaded(news)
             case DonorLoaded():
                 return assigning.donor_loaded(self._shared, news)
+            case PredictorLoaded():
+                return assigning.predictor_loaded(self._shared, news)
             case Expired():
                 kind, _, number = news.deadline.partition(":")
                 if kind == "turn":
@@ -221,7 +224,7 @@ class Conversation:
     def _speaker_loaded(self, news: SpeakerLoaded) -> list[Effect]:
         shared = self._shared
         assigned = assigning.assign(shared, news.user_id, news.earlier)
-        heard = any(scores != UNHEARD for scores in shared.history.user)
+        heard = any(scores.level != UNKNOWN for scores in shared.history.user)
         if news.user_id != shared.settings.tandem.user_id:
             return assigned
         if news.error is not None:
@@ -235,7 +238,7 @@ class Conversation:
             )
         except ValueError as error:
             return [*assigned, shared.error(_as_new(news.user_id, str(error)), "speaker_not_loaded")]
-        shared.speaker, shared.speaker_range = speaker, speaker_range
+        shared.meet(speaker, speaker_range)
         return assigned
 
 

@@ -12,6 +12,7 @@ from tandem_models.extract import TurnProsody
 from tandem_models.prosody import Prosody
 from tandem_server.contract import ClientEvent, ServerEvent
 from tandem_server.formats import AudioFormat
+from tandem_server.predictor_events import LoadPredictor, PredictorLoaded
 from tandem_server.record.records import SpeakerRecord, TurnRecord
 from tandem_server.stages.entrain import Scores
 from tandem_server.stages.protocols import NO_TOOLS, CallPiece, Message, Tools, Transcript, Word
@@ -201,6 +202,7 @@ News = (
     | StoreReported
     | SpeakerLoaded
     | DonorLoaded
+    | PredictorLoaded
     | Expired
 )
 
@@ -388,6 +390,7 @@ Effect = (
     | KeepSettings
     | LoadSpeaker
     | LoadDonor
+    | LoadPredictor
     | Arm
     | Disarm
 )

@@ -6,15 +6,16 @@ reply begins, the news is told again as if it came only now, and what has been d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from tandem_models.prosody import Prosody
 from tandem_server.conversation_events import Effect, ReplyNews, Speak, TextCame, TextEnded, Think
 from tandem_server.items import AnyItem, messages
 from tandem_server.live_reply import with_speed
 from tandem_server.settings import Settings
-from tandem_server.shared_state import SharedState
-from tandem_server.stages.entrain import History, Scores, aim
+from tandem_server.shared_state import AgentVoice, SharedState
+from tandem_server.stages.entrain import Aimed, History, Strategy, aim
 from tandem_server.stages.protocols import Message
 from tandem_server.stages.sentences import PhraseSplitter
 from tandem_server.stages.strategies import STRATEGIES
@@ -27,27 +28,37 @@ class Wish:
     settings: Settings
     """The tools too"""
     messages: tuple[Message, ...]
-    target: Scores
-    asked: Prosody
-    """The target in physical units"""
+    aimed: Aimed
+    """Before the words are known"""
+    words_known: Callable[[str], Aimed] = field(compare=False)
+    """And once the first of them are, which some strategies read"""
 
 
 def wish(shared: SharedState, settings: Settings, history: History, context: tuple[AnyItem, ...] | None = None) -> Wish:
-    """What would be asked for now. First-form strategies do not read the text, so the target is known before it."""
-    tandem, voice = settings.tandem, shared.voice
-    strategy, _ = STRATEGIES[tandem.strategy]
+    """What would be asked for now."""
+    words_known = partial(_aimed, shared.voice, _strategy(shared, settings), settings, history)
+    items = shared.items.all() if context is None else context
+    return Wish(settings, messages(settings.instructions, items), words_known(""), words_known)
+
+
+def _strategy(shared: SharedState, settings: Settings) -> Strategy:
+    if settings.tandem.strategy == "neural" and shared.learned is not None:
+        return shared.learned.strategy
+    return STRATEGIES[settings.tandem.strategy][0]
+
+
+def _aimed(voice: AgentVoice, strategy: Strategy, settings: Settings, history: History, text: str) -> Aimed:
+    tandem, prediction = settings.tandem, strategy(history, text)
     target = aim(
-        strategy,
+        lambda _, __: prediction,
         history,
-        "",
+        text,
         strength=tandem.strength,
         strengths=tandem.strengths,
         features=frozenset(tandem.features),
         reach=voice.reach,
     )
-    asked = with_speed(voice.normaliser.inverse(target), settings.speed)
-    items = shared.items.all() if context is None else context
-    return Wish(settings, messages(settings.instructions, items), target, asked)
+    return Aimed(target, with_speed(voice.normaliser.inverse(target), settings.speed), prediction.spread)
 
 
 @dataclass(slots=True)
@@ -79,7 +90,8 @@ class Draft:
                 phrases = []
         if not phrases:
             return []
-        self.first = Speak(self.number, 0, phrases[0].strip(), self.wish.asked)
+        phrase = phrases[0].strip()
+        self.first = Speak(self.number, 0, phrase, self.wish.words_known(phrase).asked)
         return [self.first]
 
     def undone(self, effects: list[Effect]) -> list[Effect]:

@@ -15,6 +15,7 @@ from tandem_server.metering import Meter, Unmetered
 from tandem_server.record.records import TurnStore
 from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.protocols import (
+    Learner,
     Recogniser,
     RecogniserStream,
     Responder,
@@ -72,6 +73,8 @@ class Engines:
     """Of the experiment that is run"""
     turn_model: TurnModel | None = None
     """Ends of turns are told by silence, words and prosody alone without one"""
+    learner: Learner | None = None
+    """Of the strategy `neural`"""
 
     async def detector(self) -> VoiceActivity:
         """For one caller; to be released. Raises EngineUnavailable and EngineTimeout."""

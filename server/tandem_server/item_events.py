@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from openai.types.realtime import (
@@ -22,7 +22,7 @@ from tandem_server.items import AnyItem, CallItem, Item, OutputItem
 from tandem_server.record.records import TurnRecord
 from tandem_server.shared_state import SharedState, milliseconds
 from tandem_server.speaking import Speaking
-from tandem_server.stages.entrain import UNHEARD
+from tandem_server.stages.entrain import UNHEARD, Spoken
 
 MOST_ITEMS: Final = 2_000
 """Items a client may create: hours of typing, and a bound on what one client can make us keep."""
@@ -51,7 +51,7 @@ class ItemEvents:
         self.created += 1
         effects: list[Effect] = [added, shared.done(item, previous)]
         if isinstance(item, Item) and item.role == "user":
-            shared.history = shared.history.heard(UNHEARD)
+            shared.history = shared.history.heard(replace(UNHEARD, spoken=Spoken(text=item.text or "")))
             effects.append(Record(self._typed(item)))
         if isinstance(item, OutputItem):
             effects += self.speaking.awaited.answered(item.call_id)

@@ -20,8 +20,10 @@ from tandem_server.conversation_events import (
     StoreReported,
 )
 from tandem_server.donors import find_donor
-from tandem_server.errors import StoreError
+from tandem_server.errors import EngineError, StoreError
+from tandem_server.predictor_events import LoadPredictor, PredictorLoaded
 from tandem_server.record.records import ConversationRecord, JsonObject, SpeakerRecord, TurnStore
+from tandem_server.stages.protocols import Learner
 from tandem_server.telemetry import Log
 
 STORE_DEADLINE: Final = 10.0
@@ -31,10 +33,13 @@ _MOST_SESSIONS: Final = 1000
 
 
 class Keeper:
-    """Performs Record, KeepSettings and LoadSpeaker."""
+    """Performs Record, KeepSettings and everything that is to be loaded."""
 
-    def __init__(self, store: TurnStore, tell: Callable[[News], None], log: Log) -> None:
+    def __init__(
+        self, store: TurnStore, tell: Callable[[News], None], log: Log, learner: Learner | None = None
+    ) -> None:
         self._store = store
+        self._learner = learner
         self._tell = tell
         self._log = log
         self._conversation: ConversationRecord | None = None
@@ -88,8 +93,11 @@ class Keeper:
             self._log.error("turn_not_recorded", error=failure)
         self._tell(StoreReported(effect.turn.item_id, error))
 
-    async def load(self, wanted: LoadSpeaker | LoadDonor) -> None:
-        """What is remembered of a user, or of a conversation to repeat."""
+    async def load(self, wanted: LoadSpeaker | LoadDonor | LoadPredictor) -> None:
+        """What is remembered of a user, or of a conversation to repeat; or the learned strategy."""
+        if isinstance(wanted, LoadPredictor):
+            self._tell(await self._predictor())
+            return
         try:
             loaded = await (self._speaker(wanted) if isinstance(wanted, LoadSpeaker) else self._donor(wanted))
         except StoreError as failure:
@@ -110,6 +118,17 @@ class Keeper:
             earlier = sum([bool(await self._store.turns(one)) for one in under])
             self._log.info("participant_known", plan=wanted.plan, earlier=earlier)
         return SpeakerLoaded(wanted.user_id, await self._store.load_speaker(wanted.user_id), earlier)
+
+    async def _predictor(self) -> PredictorLoaded:
+        if self._learner is None:
+            return PredictorLoaded(None, "this server has no learned strategy")
+        try:
+            learned = await self._learner.load()
+        except EngineError as failure:
+            self._log.error("strategy_not_available", error=failure)
+            return PredictorLoaded(None, str(failure))
+        self._log.info("strategy_loaded", model=learned.name)
+        return PredictorLoaded(learned)
 
     async def _donor(self, wanted: LoadDonor) -> News:
         found = await find_donor(self._store, wanted, self._id)

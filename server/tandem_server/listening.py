@@ -33,7 +33,7 @@ from tandem_server.record.records import TurnRecord
 from tandem_server.shared_state import SharedState, by_name, milliseconds
 from tandem_server.stages.cues import UNHEARD, ending
 from tandem_server.stages.endpoint import SHIPPED, Evidence, patience
-from tandem_server.stages.entrain import UserScores
+from tandem_server.stages.entrain import Spoken, UserScores
 from tandem_server.stages.onsets import Onsets
 from tandem_server.stages.pauses import SpeakerPauses
 from tandem_server.stages.protocols import Transcript, Word
@@ -186,7 +186,7 @@ class Listening:
         complete = self._evidence.complete if self._evidence else None
         if news.transcript:
             self._evidence = Evidence(text, voice, kept(user.last_words, text.split()), complete)
-        scores = self._scores(news.measured) if news.measured else None
+        scores = self._scores(news.measured, text) if news.measured else None
         return [*effects, UserPaused(text, scores)] if text else effects
 
     def judged(self, news: TurnJudged) -> None:
@@ -306,7 +306,7 @@ class Listening:
         effects: list[Effect | Notice] = [Arm(f"turn:{number}", RECORD_DEADLINE), Forget(number)]
         voiced = measured.voiced if measured is not None else 0.0
         substantial = bool(transcript.text) or voiced >= _COUGH or result.transcript is None
-        scores = self._learn(measured) if measured is not None and substantial else None
+        scores = self._learn(measured, transcript.text) if measured is not None and substantial else None
         if measured is not None and scores is not None:
             effects.append(user.wire.prosody(milliseconds(user.start), measured, scores))
         waited = milliseconds(user.closed.at - user.closed.speech_end)
@@ -320,17 +320,17 @@ class Listening:
         understood = result.transcript is not None
         return [*effects, UserFinished(transcript.text, understood, substantial, user.closed_now, stages)]
 
-    def _learn(self, measured: TurnProsody) -> UserScores:
+    def _learn(self, measured: TurnProsody, text: str) -> UserScores:
         """Where the turn stands, judged before it is learnt from."""
-        shared, scores = self._shared, self._scores(measured)
+        shared, scores = self._shared, self._scores(measured, text)
         shared.history = shared.history.heard(scores)
         shared.speaker = shared.speaker.updated(measured.prosody, measured.weight)
         shared.speaker_range = shared.speaker_range.updated(measured)
         return scores
 
-    def _scores(self, measured: TurnProsody) -> UserScores:
-        speaker = self._shared.speaker
-        return UserScores(speaker.z(measured.prosody), speaker.population_z(measured.prosody))
+    def _scores(self, measured: TurnProsody, text: str) -> UserScores:
+        speaker, spoken = self._shared.speaker, Spoken(measured.prosody, text, measured.weight)
+        return UserScores(speaker.z(measured.prosody), speaker.population_z(measured.prosody), spoken)
 
     def _record(
         self, user: UserTurn, transcript: Transcript, scores: UserScores | None, latencies: Mapping[str, float]

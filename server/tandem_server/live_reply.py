@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -20,7 +20,7 @@ from tandem_server.reply_wire import ReplyWire
 from tandem_server.response_output import ResponseOutput
 from tandem_server.settings import Settings
 from tandem_server.shared_state import SharedState, by_name, milliseconds
-from tandem_server.stages.entrain import NEUTRAL, Scores
+from tandem_server.stages.entrain import Aimed, Scores
 from tandem_server.stages.protocols import CallPiece, Word
 from tandem_server.stages.sentences import PhraseSplitter
 from tandem_server.usage import NOTHING, Tokens
@@ -91,9 +91,10 @@ class Reply:
     """It was prepared while the user paused"""
     read: Tokens = NOTHING
     """All that it was made from"""
-    target: Scores = NEUTRAL
-    asked: Prosody | None = None
-    """The target in physical units"""
+    aimed: Aimed | None = None
+    """None for a reply without a voice"""
+    words_known: Callable[[str], Aimed] | None = None
+    """Aims anew by the first words"""
     splitter: PhraseSplitter = field(default_factory=PhraseSplitter)
     phrases: list[str] = field(default_factory=list)
     """Handed to the voice"""
@@ -199,8 +200,8 @@ def record(live: Reply, shared: SharedState, status: reply.Status, realised: Sco
         words=tuple(Word(w.text, w.start + started / 1000, w.end + started / 1000) for w in live.item.words),
         features=features,
         z=by_name(realised) if realised else {},
-        target=by_name(live.asked.values) if live.asked else {},
-        target_z=by_name(live.target) if live.asked else {},
+        target=by_name(live.aimed.asked.values) if live.aimed else {},
+        target_z=by_name(live.aimed.target) if live.aimed else {},
         realised=features,
         strategy=tandem.strategy,
         strategy_settings=_strategy_settings(tandem, shared),
@@ -217,6 +218,8 @@ def _strategy_settings(tandem: TandemSettings, shared: SharedState) -> dict[str,
         settings["strengths"] = tandem.strengths
     if tandem.strategy == "yoked":
         settings["donor"] = shared.donor
+    if tandem.strategy == "neural":
+        settings["model"] = shared.learned.name if shared.learned else None
     return settings
 
 

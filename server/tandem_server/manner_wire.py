@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tandem_models.extract import TurnProsody
-from tandem_models.prosody import NAMES, Prosody
+from tandem_models.prosody import NAMES
 from tandem_server.contract import (
     AgentRealisedEvent,
     AgentTargetEvent,
@@ -19,7 +19,7 @@ from tandem_server.contract import (
 )
 from tandem_server.conversation_events import Send
 from tandem_server.shared_state import SharedState, by_name
-from tandem_server.stages.entrain import History, Scores
+from tandem_server.stages.entrain import NEUTRAL, Aimed, History, Scores
 from tandem_server.stages.meter import readings
 
 
@@ -32,7 +32,7 @@ class MannerWire:
     item_id: str
     strategy: StrategyName
 
-    def target(self, scores: Scores, features: Prosody) -> Send:
+    def target(self, aimed: Aimed) -> Send:
         """`tandem.agent.target`."""
         return Send(
             AgentTargetEvent(
@@ -40,8 +40,9 @@ class MannerWire:
                 response_id=self.response_id,
                 item_id=self.item_id,
                 strategy=self.strategy,
-                features=by_name(features.values),
-                z=by_name(scores),
+                features=by_name(aimed.asked.values),
+                z=by_name(aimed.target),
+                spread=by_name(aimed.spread),
             )
         )
 
@@ -65,11 +66,11 @@ class MannerWire:
         stages = {stage: round(value, 1) for stage, value in stages_ms.items()}
         return Send(LatencyEvent(event_id=self.shared.event_id(), response_id=self.response_id, stages_ms=stages))
 
-    def entrainment(self, exchange: int, target: Scores, realised: Scores) -> Send:
+    def entrainment(self, exchange: int, aimed: Aimed | None, realised: Scores) -> Send:
         """`tandem.entrainment`: where the user stood, where the agent was to stand, and where it stood."""
         history = self.shared.history
         user = history.user[-1].level if history.user else (None,) * len(NAMES)
-        rows = zip(NAMES, user, target, realised, strict=True)
+        rows = zip(NAMES, user, aimed.target if aimed else NEUTRAL, realised, strict=True)
         measures = {name: _measure(theirs, wanted, ours) for name, theirs, wanted, ours in rows}
         return Send(
             EntrainmentEvent(

@@ -57,6 +57,7 @@ from tandem_server.keeping import Keeper, conversation_record
 from tandem_server.line import ClientTooSlowError, ConnectionLostError, Line, Message
 from tandem_server.outgoing import Messages, Outgoing
 from tandem_server.pace import TokenBucket
+from tandem_server.predictor_events import LoadPredictor
 from tandem_server.stages.protocols import RecogniserStream
 from tandem_server.telemetry import Log
 from tandem_server.thinking import think
@@ -106,7 +107,7 @@ class Session:
         self._records: set[asyncio.Task[None]] = set()
         """Those of the tasks that write"""
         self._deadlines = Deadlines(lambda deadline: self._tell(Expired(deadline)), self._spawn, self._outgoing)
-        self._keeper = Keeper(engines.store, self._tell, self._log)
+        self._keeper = Keeper(engines.store, self._tell, self._log, engines.learner)
         self._judging = Judging(engines.turn_model, self._tell, self._spawn, self._log)
         self._messages = Messages(session_id)
         self._idle = asyncio.Event()
@@ -323,7 +324,7 @@ class Session:
                 self._write(self._keeper.keep(effect))
             case KeepSettings():
                 self._write(self._keeper.settings(self._conversation.session))
-            case LoadSpeaker() | LoadDonor():
+            case LoadSpeaker() | LoadDonor() | LoadPredictor():
                 self._spawn(self._keeper.load(effect))
             case Arm():
                 self._deadlines.arm(effect.deadline, effect.seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from openai.types.realtime import ConversationItemAdded, ConversationItemDone, RealtimeError, RealtimeErrorEvent
@@ -15,6 +15,7 @@ from tandem_models.signal import SAMPLES_PER_MS
 from tandem_server.conversation_events import Send
 from tandem_server.experiment import Plan
 from tandem_server.items import AnyItem, Items
+from tandem_server.predictor_events import Learned
 from tandem_server.settings import Settings, Wire
 from tandem_server.stages.entrain import UNLIMITED, History, Reach, Scores
 from tandem_server.stages.protocols import Calibration
@@ -53,6 +54,8 @@ class SharedState:
     history: History = field(default_factory=History)
     donor: str | None = None
     """The conversation that `yoked` repeats"""
+    learned: Learned | None = None
+    """The strategy `neural`, once it is loaded"""
     speaker: Normaliser = field(default_factory=Normaliser.new)
     speaker_range: SpeakerRange = field(default_factory=SpeakerRange)
     heard: int = 0
@@ -69,6 +72,11 @@ class SharedState:
     _items: int = 0
     _calls: int = 0
     _turns: int = 0
+
+    def meet(self, speaker: Normaliser, speaker_range: SpeakerRange) -> None:
+        """This is the user who will speak."""
+        self.speaker, self.speaker_range = speaker, speaker_range
+        self.history = replace(self.history, speaker=speaker)
 
     @property
     def session_id(self) -> str:

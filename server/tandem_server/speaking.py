@@ -39,7 +39,7 @@ from tandem_server.live_reply import (
 )
 from tandem_server.recorded_replies import RecordedReplies
 from tandem_server.shared_state import SharedState
-from tandem_server.stages.entrain import Scores
+from tandem_server.stages.entrain import Scores, Spoken
 from tandem_server.stages.protocols import Message
 from tandem_server.usage import of_input
 from tandem_server.user_turn import UserFinished, UserPaused
@@ -338,7 +338,7 @@ class Speaking:
         draft, self._draft = self._draft, None
         wanted = draft.wish if draft is not None else wish(shared, settings, shared.history, request.context)
         if not settings.text_only:
-            live.target, live.asked = wanted.target, wanted.asked
+            live.aimed, live.words_known = wanted.aimed, wanted.words_known
         if draft is None and request.say is not None:
             return self.text_came(number, request.say) + self.text_ended(number)
         items = shared.items.all() if request.context is None else request.context
@@ -377,12 +377,13 @@ class Speaking:
         if live.measured is not None and live.measured.measured is not None:
             measured = live.measured.measured
             realised = self._shared.voice.normaliser.z(measured.prosody)
-            self._shared.history = self._shared.history.said(realised)
+            spoken = Spoken(measured.prosody, live.item.heard_text or "", measured.weight)
+            self._shared.history = self._shared.history.said(realised, spoken)
             effects.append(live.manner.realised(measured, realised, live.measured.limits))
         effects += live.output.close(status)
         if realised is not None:
             self._exchanges += 1
-            effects.append(live.manner.entrainment(self._exchanges, live.target, realised))
+            effects.append(live.manner.entrainment(self._exchanges, live.aimed, realised))
         kept = self._recorded.add(record(live, self._shared, status, realised))
         return [*effects, kept, self._patience(live.number)]
 

@@ -58,22 +58,23 @@ def send_speech(live: Reply, news: PhraseSpoken, shared: SharedState) -> list[Ef
 def _phrase(live: Reply, phrase: str, shared: SharedState) -> list[Effect]:
     live.first_phrase = live.first_phrase if live.first_phrase is not None else shared.now
     live.phrases.append(phrase)
-    effects = _open(live, shared)
-    if live.asked is not None:
-        return [*effects, Speak(live.number, len(live.phrases) - 1, phrase.strip(), live.asked)]
+    effects = _open(live, phrase.strip(), shared)
+    if live.aimed is not None:
+        return [*effects, Speak(live.number, len(live.phrases) - 1, phrase.strip(), live.aimed.asked)]
     written = live.output.fitting(phrase)
     live.full = live.full or len(written) < len(phrase)
     return [*effects, live.output.say(written)] if written else effects
 
 
-def _open(live: Reply, shared: SharedState) -> list[Effect]:
-    """Before the first words: a reply that only calls functions has no message."""
+def _open(live: Reply, first: str, shared: SharedState) -> list[Effect]:
+    """Before the first words, by which the voice is aimed: a reply that only calls functions has no message."""
     if live.output.opened:
         return []
     effects: list[Effect] = [*live.output.open()]
-    if live.asked is not None:
-        shared.history = replace(shared.history, target=live.target)
-        effects.append(live.manner.target(live.target, live.asked))
+    if live.aimed is not None and live.words_known is not None:
+        live.aimed = live.words_known(first)
+        shared.history = replace(shared.history, target=live.aimed.target)
+        effects.append(live.manner.target(live.aimed))
     return effects
 
 

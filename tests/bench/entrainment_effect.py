@@ -29,7 +29,7 @@ from ..e2e.serving import ROOT, Served, serving
 from ..e2e.talking import SILENCE, Event, calling, recording
 from ..models.test_realise import yin
 
-STRATEGIES: Final = ("match", "neutral", "anti")
+STRATEGIES: Final = ("match", "neural", "neutral", "anti")
 SHIFT_ST: Final = 4.0
 FASTER: Final = 1.2
 TURNS: Final = 3

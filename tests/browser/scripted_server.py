@@ -126,6 +126,7 @@ class ScriptedServer:
                 "neutral": "speaks its own way",
                 "match": "moves towards you",
                 "rule": "global and local weights",
+                "neural": "does what a trained model expects",
                 "anti": "moves away from you",
             }
             return {"object": "list", "data": [{"id": k, "description": v} for k, v in listed.items()]}

@@ -337,7 +337,7 @@ class Talk:
             await self.send_audio(ids, pcm[:FRAME], number * FRAME)
 
     def target(self) -> dict[str, float | None]:
-        gains = {"neutral": 0.0, "match": 0.8, "rule": 0.55, "anti": -0.7, "yoked": 0.0}
+        gains = {"neutral": 0.0, "match": 0.8, "rule": 0.55, "neural": 0.2, "anti": -0.7, "yoked": 0.0}
         gain = gains[self.tandem.strategy] * self.tandem.strength
         moving = set(self.tandem.features)
         return {name: round(gain * self.level[name] if name in moving else 0.0, 3) for name in NAMES}

@@ -31,6 +31,7 @@ from tandem_server.conversation_events import (
     StopReply,
     Think,
 )
+from tandem_server.predictor_events import LoadPredictor
 
 _OPENAI: Final[TypeAdapter[Any]] = TypeAdapter(RealtimeServerEvent)
 _TANDEM: Final[TypeAdapter[Any]] = TypeAdapter(TandemEvent)
@@ -85,7 +86,7 @@ class Audit:
                 self.stopped.add(effect.reply)
             case Record():
                 self._place(effect)
-            case Arm() | Disarm() | Hush() | LoadSpeaker() | LoadDonor():
+            case Arm() | Disarm() | Hush() | LoadSpeaker() | LoadDonor() | LoadPredictor():
                 pass
 
     def _place(self, effect: Record) -> None:

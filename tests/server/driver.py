@@ -46,8 +46,9 @@ from tandem_server.conversation_events import (
 )
 from tandem_server.engines.fakes import FakeVoice, spread
 from tandem_server.experiment import Plan
+from tandem_server.predictor_events import Learned, LoadPredictor, PredictorLoaded
 from tandem_server.shared_state import AgentVoice
-from tandem_server.stages.entrain import Scores
+from tandem_server.stages.entrain import History, Prediction, Scores
 from tandem_server.stages.protocols import CallPiece, Transcript
 
 from .audit import Audit
@@ -57,7 +58,7 @@ SPEECH, SILENCE = 0.9, 0.05
 """Probabilities on either side of every threshold."""
 PHRASE: Final = WIRE_RATE
 """Samples of audio of every phrase the driver speaks: one second."""
-Waiting = Finalise | Think | Speak | EndSpeech | StopReply | Record | LoadSpeaker | LoadDonor
+Waiting = Finalise | Think | Speak | EndSpeech | StopReply | Record | LoadSpeaker | LoadDonor | LoadPredictor
 
 USUAL: Final = Prosody((6.0, 4.0, 68.0, 10.0, -4.6, -2.4, 15.0, 1.5))
 
@@ -70,6 +71,12 @@ def everywhere(value: float) -> Scores:
 def spoke(prosody: Prosody = USUAL, voiced: float = 1.0) -> TurnProsody:
     """A turn as the extractor hears it."""
     return TurnProsody(prosody, 2.0, voiced, (), (6.0, None, 5.5), (120.0, 150.0))
+
+
+def last_level(history: History, text: str) -> Prediction:
+    """A learned strategy that is half sure of the user's last level, and higher for every word."""
+    level = history.user[-1].level[0] if history.user else None
+    return Prediction(everywhere((level or 0.0) + 0.1 * len(text.split())), everywhere(0.5))
 
 
 class Driver:
@@ -98,6 +105,8 @@ class Driver:
         """What the responder will say: two phrases"""
         self.donor: tuple[Scores, ...] = (everywhere(0.5), everywhere(-0.25))
         """What `yoked` will repeat"""
+        self.learned = Learned(last_level, "taught")
+        """What `neural` will be"""
         self.calls: tuple[CallPiece, ...] = ()
         """What it will call after that, if it is offered any tools"""
         self.perform(self.conversation.start())
@@ -185,6 +194,8 @@ class Driver:
                 return [SpeakerLoaded(effect.user_id, None)]
             case LoadDonor():
                 return [DonorLoaded(effect.donor or "sess_d", self.donor)]
+            case LoadPredictor():
+                return [PredictorLoaded(self.learned)]
 
     def settle(self) -> None:
         """Answer everything, oldest first, until nothing waits."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tandem_server import app as composition
-from tandem_server.app import addresses, create_app, read_plan, serve
-from tandem_server.config import load
-from tandem_server.errors import ConfigurationError
+from tandem_server.app import addresses, close_engines, create_app, make_engines, notes, read_plan, serve
+from tandem_server.config import Config, load
+from tandem_server.engines.learned import LearnedStrategy
+from tandem_server.errors import ConfigurationError, EngineUnavailable
 from tandem_server.model_fetch import Progress
 
 HERE = socket.gethostname()
@@ -76,3 +79,41 @@ def test_a_plan_that_cannot_be_read_says_where_it_was_looked_for(tmp_path: Path)
     (tmp_path / "plan.json").write_bytes(b"\xff\xfe{")
     with pytest.raises(ConfigurationError, match="is no text: it is a JSON file in UTF-8"):
         read_plan(tmp_path / "plan.json")
+
+
+def fakes(folder: Path, **settings: object) -> Config:
+    return load(
+        {
+            "asr": "fake",
+            "voice": "fake",
+            "response": "fake",
+            "vad": "fake",
+            "data_dir": folder,
+            "workers": 1,
+            **settings,
+        }
+    )
+
+
+async def test_without_the_trained_model_all_but_neural_works_and_the_start_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(composition, "LearnedStrategy", partial(LearnedStrategy, folder=tmp_path / "none"))
+    engines = await make_engines(fakes(tmp_path / "data"))
+    try:
+        [note] = notes(engines)
+        assert re.fullmatch("neural cannot be used: there is no folder .*; the other strategies work without it", note)
+    finally:
+        await close_engines(engines)
+
+
+async def test_a_server_that_is_to_speak_as_neural_does_not_start_without_its_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(composition, "LearnedStrategy", partial(LearnedStrategy, folder=tmp_path / "none"))
+    plan = tmp_path / "plan.json"
+    conditions = {"learned": {"strategy": "neural"}, "still": {"strategy": "neutral"}}
+    plan.write_text(json.dumps({"name": "pilot", "design": "within", "conditions": conditions}), "utf-8")
+    for settings in ({"strategy": "neural"}, {"plan": plan}):
+        with pytest.raises(EngineUnavailable, match="neural cannot be used: there is no folder"):
+            await make_engines(fakes(tmp_path / "data", **settings))

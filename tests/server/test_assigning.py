@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from tandem_server.contract import TandemSettings
 from tandem_server.conversation_events import DonorLoaded, KeepSettings, LoadDonor, LoadSpeaker, SpeakerLoaded
 from tandem_server.donors import LEAST, find_donor
 from tandem_server.experiment import Plan, parse_plan
+from tandem_server.predictor_events import LoadPredictor, PredictorLoaded
 from tandem_server.record.memory import MemoryStore
 
 from .callers import Call
@@ -123,6 +125,66 @@ def test_without_a_donor_the_client_is_told_and_the_voice_is_at_its_normal() -> 
     driver.speak_turn()
     driver.settle()
     assert set(driver.events("tandem.agent.target")[0]["z"].values()) == {0.0}
+
+
+# A learned strategy ---------------------------------------------------------------------------------------------------
+def test_neural_is_loaded_when_it_is_asked_for_and_kept() -> None:
+    driver = Driver()
+    assert not driver.all(LoadPredictor)
+    driver.update(tandem={"strategy": "neural"})
+    driver.settle()
+    driver.update(tandem={"strategy": "match"})
+    driver.update(tandem={"strategy": "neural"})
+    assert driver.all(LoadPredictor) == [LoadPredictor()]
+
+
+def test_neural_reads_the_first_words_says_how_sure_it_is_and_moves_less_for_that() -> None:
+    """Three words are 0.3 more. A spread of 0.5 leaves 1 / (1 + 0.25) = 0.8 of the wish; tanh within 2.5, 0.75 a
+    turn."""
+    driver = Driver(TandemSettings(strategy="neural"))
+    driver.reply = "I hear you. Tell me a lot more."
+    driver.settle()
+    driver.speak_turn()
+    driver.settle()
+    target, level = driver.events("tandem.agent.target")[0], driver.events("tandem.user.prosody")[-1]["level"]
+    wanted = 0.8 * (level["pitch_mean"] + 0.3)
+    assert target["z"]["rate"] == pytest.approx(min(2.5 * math.tanh(wanted / 2.5), 0.75), abs=1e-3)
+    assert target["z"]["rate"] != pytest.approx(2.5 * math.tanh(0.8 * level["pitch_mean"] / 2.5), abs=0.1)
+    assert set(target["spread"].values()) == {0.5}
+    assert [one.strategy_settings["model"] for one in driver.records().values() if one.role == "agent"] == ["taught"]
+
+
+def test_neural_that_cannot_be_had_is_said_to_be_and_the_session_is_neutral() -> None:
+    driver = Driver()
+    driver.update(tandem={"strategy": "neural", "strength": 0.5})
+    driver.take(LoadPredictor)
+    effects = driver.tell(PredictorLoaded(None, "no torch here"))
+    assert errors(effects) == ["strategy_not_available"]
+    tandem = driver.events("session.updated")[-1]["session"]["tandem"]
+    assert (tandem["strategy"], tandem["strength"]) == ("neutral", 0.5)
+    assert driver.all(KeepSettings)[-1] in effects
+
+
+def test_until_neural_is_there_the_voice_stays_at_its_normal() -> None:
+    driver = Driver(TandemSettings(strategy="neural"))
+    waits = driver.take(LoadPredictor)
+    driver.speak_turn()
+    driver.settle()
+    driver.answer_one(waits)
+    driver.speak_turn()
+    driver.settle()
+    first, second = driver.events("tandem.agent.target")
+    assert set(first["z"].values()) == {0.0}
+    assert set(second["z"].values()) != {0.0}
+    models = [one.strategy_settings["model"] for one in driver.records().values() if one.role == "agent"]
+    assert models == [None, "taught"]
+
+
+def test_a_condition_of_a_plan_may_be_neural() -> None:
+    driver = Driver(plan=plan(conditions={"learned": {"strategy": "neural"}, "also": {"strategy": "neural"}}))
+    driver.update(tandem={"user_id": "ada"})
+    driver.answer(LoadSpeaker, LoadPredictor)
+    assert driver.events("session.updated")[-1]["session"]["tandem"]["strategy"] == "neural"
 
 
 async def recorded(*strategies: str, replies: int = LEAST) -> MemoryStore:

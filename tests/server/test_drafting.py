@@ -234,3 +234,22 @@ def test_no_draft_is_made_while_a_reply_is_under_way() -> None:
 
     assert len(driver.all(Think)) == 1
     assert driver.events("error") == []
+
+
+def test_a_prepared_first_phrase_is_aimed_by_its_words_and_not_spoken_again() -> None:
+    """`neural` reads the words; the driver's is higher for each of them."""
+    driver = Driver(TandemSettings(strategy="neural"))
+    driver.settle()
+    driver = paused(driver)
+    driver.answer(Think)
+    ahead = driver.last(Speak)
+    driver.answer(Speak)
+    until_over(driver)
+    driver.settle()
+
+    first, second = driver.all(Speak)
+    assert first == ahead
+    assert second.target == first.target  # one target for one reply
+    target = driver.events("tandem.agent.target")[0]
+    assert target["features"]["rate"] == pytest.approx(first.target["rate"], abs=1e-4)
+    assert {len(one.text.split()) for one in (first, second)} == {6, 3}

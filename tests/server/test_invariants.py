@@ -35,6 +35,7 @@ from tandem_server.conversation_events import (
     TrackGrew,
     VoiceFailed,
 )
+from tandem_server.predictor_events import LoadPredictor, PredictorLoaded
 from tandem_server.stages.protocols import CallPiece
 
 from .driver import SILENCE, SPEECH, Driver, Waiting, spoke
@@ -61,7 +62,7 @@ CLIENT: dict[str, Callable[[Driver, int], object]] = {
     ),
     "strategy": lambda driver, n: driver.update(
         tandem={
-            "strategy": ("match", "anti", "rule", "neutral", "yoked")[n % 5],
+            "strategy": ("match", "anti", "rule", "neutral", "yoked", "neural")[n % 6],
             "audio_frames": ("base64", "binary")[n % 2],
             "user_id": (None, "anna")[n % 2],
         }
@@ -115,6 +116,8 @@ def fail(driver: Driver, effect: Waiting) -> None:
             pass
         case LoadDonor():
             driver.tell(DonorLoaded(None, (), "none"))
+        case LoadPredictor():
+            driver.tell(PredictorLoaded(None, "untaught"))
 
 
 def step(driver: Driver, kind: str, number: int) -> None:

@@ -10,6 +10,7 @@ const STRATEGIES = [
   { id: "neutral", description: "The voice speaks its own way." },
   { id: "match", description: "The voice moves towards how you speak." },
   { id: "rule", description: "The voice follows fixed rules of global and local weights." },
+  { id: "neural", description: "The voice does what a trained model expects of a person." },
   { id: "anti", description: "The voice moves away from how you speak." },
 ];
 const PROCESSING = /** @type {const} */ (["echoCancellation", "noiseSuppression", "autoGainControl"]);

@@ -10,15 +10,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, Literal
 
-from tandem_models.prosody import NAMES
+from tandem_models.normaliser import Normaliser
+from tandem_models.prosody import MISSING, NAMES, Prosody
 
 Scores = tuple[float | None, ...]
 """One z per feature in registry order; None is missing."""
 NEUTRAL: Final[Scores] = (0.0,) * len(NAMES)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One turn as it was measured: what a learned strategy reads, which scores and learns in its own way."""
+
+    prosody: Prosody = MISSING
+    text: str = ""
+    weight: float = 0.0
+    """How much it teaches about its speaker, from 0 to 1 (a second of voice)"""
+
+
+SILENT: Final = Spoken()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +43,7 @@ class UserScores:
     """Against the speaker's own posterior before the turn."""
     level: Scores
     """Against the population."""
+    spoken: Spoken = SILENT
 
 
 UNKNOWN: Final[Scores] = (None,) * len(NAMES)
@@ -49,20 +64,30 @@ class History:
     """Targets of another conversation, for `yoked`"""
     order: tuple[Side, ...] = ()
     """Whose turn it was, oldest first"""
+    replies: tuple[Spoken, ...] = ()
+    """The agent's turns as they were measured"""
+    speaker: Normaliser = field(default_factory=Normaliser.new)
+    """What was known of the user before the first turn"""
 
     def heard(self, scores: UserScores) -> History:
         """A turn of the user more."""
         return replace(self, user=(*self.user, scores), order=(*self.order, "user"))
 
-    def said(self, scores: Scores) -> History:
+    def said(self, scores: Scores, spoken: Spoken = SILENT) -> History:
         """A turn of the agent more, as it was spoken."""
-        return replace(self, agent=(*self.agent, scores), order=(*self.order, "agent"))
+        return replace(self, agent=(*self.agent, scores), order=(*self.order, "agent"), replies=(*self.replies, spoken))
 
     @property
     def turns(self) -> tuple[tuple[Side, Scores], ...]:
         """Both sides in order; the user's level, the agent's z: each is 0 where its kind usually is."""
         user, agent = iter(self.user), iter(self.agent)
         return tuple((side, next(user).level if side == "user" else next(agent)) for side in self.order)
+
+    @property
+    def dialogue(self) -> tuple[tuple[Side, Spoken], ...]:
+        """Both sides in order, as they were measured."""
+        user, agent = iter(self.user), iter(self.replies)
+        return tuple((side, next(user).spoken if side == "user" else next(agent)) for side in self.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +99,17 @@ class Prediction:
     """Standard deviation of what it does not know about that (z), where it can tell: the guards trust it less"""
     settled: bool = False
     """It is a target that has passed the guards before: neither strength nor bending towards a limit is due again"""
+
+
+@dataclass(frozen=True, slots=True)
+class Aimed:
+    """How a reply is to be spoken."""
+
+    target: Scores
+    asked: Prosody
+    """The target in physical units"""
+    spread: Scores = UNKNOWN
+    """How unsure the strategy is of what it wanted (z)"""
 
 
 Strategy = Callable[[History, str], Prediction]

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Protocol
 
 from tandem_models.prosody import Prosody
 from tandem_models.signal import Audio
+from tandem_server.predictor_events import Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +199,13 @@ class Voice(Protocol):
         realiser moves its audio there. Raises EngineError."""
 
     async def close(self) -> None: ...
+
+
+class Learner(Protocol):
+    """Has a strategy that was trained."""
+
+    def fault(self) -> str | None:
+        """Why it could not be loaded, if that is known already; for people."""
+
+    async def load(self) -> Learned:
+        """It, once for all callers. Raises EngineUnavailable."""

@@ -48,6 +48,11 @@ def yoked(history: History, _: str) -> Prediction:
     return Prediction(donor[len(history.agent) % len(donor)], settled=True)
 
 
+def untaught(_: History, __: str) -> Prediction:
+    """Stands for the learned strategy until its model is loaded: no opinion, so that the voice goes to its normal."""
+    return Prediction(UNKNOWN)
+
+
 def _mean(scores: list[float | None]) -> float | None:
     known = [score for score in scores if score is not None]
     return sum(known) / len(known) if known else None
@@ -59,14 +64,15 @@ def _weighted(level: float | None, local: float | None) -> float | None:
     return GLOBAL_WEIGHT * (level or 0.0) + LOCAL_WEIGHT * (local or 0.0)
 
 
-CONTINGENT: Final = frozenset({"match", "rule", "anti"})
+CONTINGENT: Final = frozenset({"match", "rule", "neural", "anti"})
 """Those that follow this user: a conversation under one of them can be a donor"""
 
 STRATEGIES: Final[Mapping[str, tuple[Strategy, str]]] = {
     "neutral": (neutral, "Speaks at the voice's own normal, whatever the user does: the control condition."),
     "match": (match, "Moves in its own range to where the user's last turn stands among speakers."),
     "rule": (rule, "Follows the user's mean level (global, 0.6) and the last turn's departure from it (local, 0.4)."),
+    "neural": (untaught, "Speaks as a trained model expects a person to, from both voices so far and the next words."),
     "anti": (anti, "Moves away: as far below its normal as the user is above."),
     "yoked": (yoked, "Repeats the targets of another conversation: moves as much, but not with this user."),
 }
-"""Name -> (strategy, what it does). A learned one is a line more: `Carried(predictor)`."""
+"""Name -> (strategy, what it does). A learned one is handed to the conversation when it is loaded."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from tandem_models.prosody import NAMES
+from dataclasses import replace
+
+from tandem_models.normaliser import Normaliser
+from tandem_models.prosody import NAMES, Prosody
 from tandem_server.stages.carried import KEPT, Carried
-from tandem_server.stages.entrain import History, Prediction, Scores, Side, UserScores
+from tandem_server.stages.entrain import UNHEARD, History, Prediction, Scores, Side, Spoken, UserScores
 
 
 def everywhere(value: float) -> Scores:
@@ -17,27 +20,31 @@ class Counting:
     def __init__(self) -> None:
         self.steps = 0
 
-    def begin(self) -> tuple[str, ...]:
+    def begin(self, speaker: Normaliser) -> tuple[str, ...]:
         return ()
 
-    def learn(self, state: tuple[str, ...], side: Side, scores: Scores) -> tuple[str, ...]:
+    def learn(self, state: tuple[str, ...], side: Side, spoken: Spoken) -> tuple[str, ...]:
         self.steps += 1
-        return (*state, f"{side[0]}{scores[0]}")
+        return (*state, f"{side[0]}{spoken.prosody['rate']}")
 
     def predict(self, state: tuple[str, ...], text: str) -> Prediction:
         self.read = state
         return Prediction(everywhere(float(len(state))))
 
 
+def spoken(level: float) -> Spoken:
+    return Spoken(Prosody(everywhere(level)), "well", 1.0)
+
+
 def heard(level: float) -> UserScores:
-    return UserScores(everywhere(0.0), everywhere(level))
+    return replace(UNHEARD, spoken=spoken(level))
 
 
 def test_a_turn_costs_a_step_however_long_the_conversation_is() -> None:
     model = Counting()
     strategy, history = Carried(model), History()
     for turn in range(50):
-        history = history.heard(heard(float(turn))).said(everywhere(0.5))
+        history = history.heard(heard(float(turn))).said(everywhere(0.0), spoken(0.5))
         strategy(history, "")
     assert model.steps == 100
     assert model.read[:3] == ("u0.0", "a0.5", "u1.0")
@@ -65,3 +72,12 @@ def test_conversations_do_not_mix_and_the_oldest_are_let_go() -> None:
 
 def test_before_anybody_has_spoken_there_is_an_answer() -> None:
     assert Carried(Counting())(History(), "").z == everywhere(0.0)
+
+
+def test_a_user_who_is_known_from_before_has_states_of_their_own() -> None:
+    model = Counting()
+    strategy, first = Carried(model), History().heard(heard(1.0))
+    strategy(first, "")
+    known = Normaliser.new().updated(Prosody(everywhere(1.0)))
+    strategy(replace(first, speaker=known), "")
+    assert model.steps == 2

@@ -8,13 +8,31 @@ from itertools import pairwise
 
 import pytest
 
+from tandem_models.checkpoint import load
+from tandem_models.entrainment_shipped import SHIPPED
+from tandem_models.normaliser import Normaliser
 from tandem_models.prosody import NAMES
+from tandem_server.engines.entrainment_model import EntrainmentPredictor
+from tandem_server.engines.fakes import FakeVoice
+from tandem_server.shared_state import AgentVoice
 from tandem_server.stages.carried import Carried
-from tandem_server.stages.entrain import UNKNOWN, Guards, History, Prediction, Scores, Side, Strategy, UserScores, aim
+from tandem_server.stages.entrain import (
+    UNKNOWN,
+    Guards,
+    History,
+    Prediction,
+    Scores,
+    Side,
+    Spoken,
+    Strategy,
+    UserScores,
+    aim,
+)
 from tandem_server.stages.strategies import STRATEGIES
 
 TURNS = 400
 GUARDS = Guards()
+AGENT = AgentVoice.of(FakeVoice.calibration)
 
 
 def everywhere(value: float) -> Scores:
@@ -24,17 +42,22 @@ def everywhere(value: float) -> Scores:
 class Overdone:
     """A learned predictor gone wrong: it wants three times the user's last level, and knows nothing of its spread."""
 
-    def begin(self) -> float:
+    def begin(self, speaker: Normaliser) -> float:
         return 0.0
 
-    def learn(self, state: float, side: Side, scores: Scores) -> float:
-        return scores[0] if side == "user" and scores[0] is not None else state
+    def learn(self, state: float, side: Side, spoken: Spoken) -> float:
+        level = Normaliser.new().population_z(spoken.prosody)[0]
+        return level if side == "user" and level is not None else state
 
     def predict(self, state: float, text: str) -> Prediction:
         return Prediction(everywhere(3.0 * state))
 
 
-LOOPS: dict[str, Strategy] = {**{name: one for name, (one, _) in STRATEGIES.items()}, "learned": Carried(Overdone())}
+LOOPS: dict[str, Strategy] = {
+    **{name: one for name, (one, _) in STRATEGIES.items()},  # neural is replaced by the trained one
+    "neural": Carried(EntrainmentPredictor(load(SHIPPED), AGENT.normaliser)),
+    "learned gone wrong": Carried(Overdone()),
+}
 
 
 def loop(strategy: Strategy, gain: float, seed: int = 7, error: float = 0.2) -> list[float]:
@@ -42,12 +65,15 @@ def loop(strategy: Strategy, gain: float, seed: int = 7, error: float = 0.2) -> 
     dice, level, targets = random.Random(seed), 1.0, []
     history = History(donor=tuple(everywhere(0.8 * (-1.0) ** turn) for turn in range(12)))
     for _ in range(TURNS):
-        history = history.heard(UserScores(everywhere(level), everywhere(level)))
+        known = Normaliser.new()
+        said = Spoken(known.inverse(everywhere(level)), "it was near the river", 1.0)
+        history = history.heard(UserScores(everywhere(level), everywhere(level), said))
         history = replace(history, target=aim(strategy, history, "", strength=1.5))
         assert history.target is not None and history.target[0] is not None
         targets.append(history.target[0])
         spoken = targets[-1] + dice.gauss(0.0, error)
-        history = history.said(everywhere(spoken))
+        said = Spoken(AGENT.normaliser.inverse(everywhere(spoken)), "so it was", 1.0)
+        history = history.said(everywhere(spoken), said)
         level = gain * spoken + dice.gauss(0.0, 0.3)
     return targets
 
