@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
-JOBS   ?= 2
+JOBS   ?= 3
 PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -19,8 +19,8 @@ serve: $(VENV)/.installed  ## Install if needed and start the server on http://1
 talk: $(VENV)/.installed  ## Talk to a running server from the terminal (ARGS="--file in.wav --out out.wav")
 	@$(BIN)/tandem talk $(ARGS)
 
-test: check  ## Run every check and test, two files at a time (ARGS="-k turn" for some, JOBS=1)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+test: check  ## Run every check and test, three files at a time (ARGS="-k turn" for some, JOBS=1)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/.tested  ## Lint, types and import contracts
 	$(BIN)/ruff check .
