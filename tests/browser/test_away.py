@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"),
 ]
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=45_000)
 LOST = re.compile("Connection lost – reconnecting …")
 STORY = " ".join(["There is a good deal in what you said, and I would like to hear more of it."] * 12)
 
